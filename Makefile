@@ -1,0 +1,57 @@
+# Everything sets itself up: `make` needs only Python 3.11 or newer on the machine.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# uv is used where it is there (seconds instead of a minute); pip does the same work otherwise.
+UV := $(shell command -v uv 2>/dev/null)
+
+.PHONY: help setup run demo test test-fast check format lock train clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/.installed ## make the virtual environment from the lock file
+
+$(VENV)/.installed: requirements/dev.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+ifdef UV
+	VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements/dev.txt
+else
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+endif
+	touch $@
+
+run: setup ## start the bot: against Telegram with BOT_TOKEN, in the local sandbox without
+	$(BIN)/python -m sandbox
+
+demo: setup ## send one track through sandbox and bot: make demo FILE=song.mp3
+	$(BIN)/python -m sandbox demo $(if $(FILE),"$(FILE)")
+
+test: setup ## all tests (installs and starts what they need where it can)
+	$(BIN)/python -m pytest
+
+test-fast: setup ## the inner loop: under a minute
+	$(BIN)/python -m pytest -q -m "not slow and not engine and not browser and not services"
+
+check: setup ## format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## rewrite the code in the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The lock files name no registry: whoever installs chooses where from.
+LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+lock: ## refresh the lock files (needs uv)
+	$(LOCK) -o requirements/run.txt
+	$(LOCK) --extra scale -o requirements/scale.txt
+	$(LOCK) --extra scale --group dev -o requirements/dev.txt
+	$(LOCK) --extra scale --group dev --group training -o requirements/training.txt
+	$(UV) pip compile --group watchdog --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements/watchdog.txt
+
+clean: ## remove what make made
+	rm -rf $(VENV) .venv-training var out
