@@ -31,12 +31,16 @@ class HighlightError(Exception):
 
 
 class InputRejected(HighlightError):
-    """The file cannot become a highlight; `detail` is for logs and the command line, never for a chat."""
+    """The file cannot become a highlight; `detail` is for logs and the command line, never for a chat.
 
-    def __init__(self, code: Rejection, detail: str = "") -> None:
-        super().__init__(code, detail)
+    `duration_s`: seconds that were decoded before the refusal, None where nothing was.
+    """
+
+    def __init__(self, code: Rejection, detail: str = "", duration_s: float | None = None) -> None:
+        super().__init__(code, detail, duration_s)
         self.code = code
         self.detail = detail
+        self.duration_s = duration_s
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}" if self.detail else str(self.code)

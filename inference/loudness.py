@@ -1,0 +1,136 @@
+"""How loud a piece sounds, and how loud it is sent.
+
+Loudness after ITU-R BS.1770-4 (gated, LUFS) by pyloudnorm; true peak (dBTP) on four times the rate, as its
+Annex 2 asks. Levels of nothing are `-inf`. Every function returns new arrays.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pyloudnorm
+import soxr
+from scipy.ndimage import minimum_filter1d, uniform_filter1d
+
+from inference.config import CEILING_DBTP, TARGET_LUFS
+from inference.datatypes import FloatArray, Waveform
+
+MAX_BOOST_DB = 12.0  # more would lift a room's noise, or a fade's end, to the level of music
+MAX_LIMITING_DB = 9.0  # a limiter that works harder is heard; the piece stays quieter instead
+CODEC_HEADROOM_DB = 1.2  # what Opus at 96 kbit/s added at most to the true peak of limited real songs
+FADE_IN_S = 0.03
+FADE_OUT_S = 0.3
+_GATE_BLOCK_S = 0.4
+_OVERSAMPLING = 4
+_WORTH_DB = 0.3  # a difference in level that nobody hears is not worth a second round
+_LIMITER_REACH_S = 0.01  # how far ahead of and behind a peak the limiter moves
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Levelled:
+    """A piece at its final level. `lufs`, `dbtp`: measured on it; `gain_db`: what was applied."""
+
+    waveform: Waveform
+    gain_db: float
+    lufs: float
+    dbtp: float
+
+
+def measure_lufs(waveform: Waveform) -> float:
+    """Integrated loudness; `-inf` where everything lies under the absolute gate of -70 LUFS."""
+    samples = waveform.samples
+    shortest = math.ceil(_GATE_BLOCK_S * waveform.sr) + 1
+    if samples.shape[1] == 0:
+        return -math.inf
+    if samples.shape[1] < shortest:
+        # Shorter than one gating block: its loudness is that of its own repetition.
+        samples = np.resize(samples, (samples.shape[0], shortest))
+    lufs = float(pyloudnorm.Meter(waveform.sr).integrated_loudness(samples.T))
+    return lufs if math.isfinite(lufs) else -math.inf
+
+
+def measure_dbtp(waveform: Waveform) -> float:
+    """True peak of the loudest channel."""
+    peaks = _true_peaks(waveform)
+    return _db(float(peaks.max())) if peaks.size else -math.inf
+
+
+def normalise(
+    waveform: Waveform, target_lufs: float = TARGET_LUFS, ceiling_dbtp: float = CEILING_DBTP
+) -> Levelled:
+    """Bring a piece to `target_lufs` with its true peak under `ceiling_dbtp`.
+
+    A loud piece is turned down freely; a quiet one is turned up by at most `MAX_BOOST_DB`, its peaks held by
+    a limiter that takes at most `MAX_LIMITING_DB`. What cannot be brought to the target so stays quieter.
+    """
+    ceiling_dbtp -= CODEC_HEADROOM_DB
+    lufs = measure_lufs(waveform)
+    peaks = _true_peaks(waveform)
+    dbtp = _db(float(peaks.max())) if peaks.size else -math.inf
+    if not math.isfinite(lufs):
+        gain_db = min(0.0, ceiling_dbtp - dbtp)
+        return Levelled(_amplified(waveform, gain_db), gain_db, lufs, dbtp + gain_db)
+    gain_db = min(target_lufs - lufs, MAX_BOOST_DB, ceiling_dbtp + MAX_LIMITING_DB - dbtp)
+    if dbtp + gain_db <= ceiling_dbtp:
+        return Levelled(_amplified(waveform, gain_db), gain_db, lufs + gain_db, dbtp + gain_db)
+    limited = _limited(waveform, peaks, gain_db, ceiling_dbtp)
+    limited_lufs = measure_lufs(limited)
+    # What the limiter took from the loudness is given back once, as far as the same bounds allow.
+    again_db = min(target_lufs - limited_lufs + gain_db, MAX_BOOST_DB, ceiling_dbtp + MAX_LIMITING_DB - dbtp)
+    if again_db > gain_db + _WORTH_DB:
+        gain_db = again_db
+        limited = _limited(waveform, peaks, gain_db, ceiling_dbtp)
+        limited_lufs = measure_lufs(limited)
+    return Levelled(limited, gain_db, limited_lufs, ceiling_dbtp)
+
+
+def fade_edges(waveform: Waveform, fade_in_s: float = FADE_IN_S, fade_out_s: float = FADE_OUT_S) -> Waveform:
+    """Quarter-sine fades from and to exact zero; neither is longer than half the piece."""
+    samples = waveform.samples.copy()
+    half = samples.shape[1] // 2
+    n_in = min(round(fade_in_s * waveform.sr), half)
+    n_out = min(round(fade_out_s * waveform.sr), half)
+    if n_in:
+        samples[:, :n_in] *= _quarter_sine(n_in)
+    if n_out:
+        samples[:, -n_out:] *= _quarter_sine(n_out)[::-1]
+    return Waveform(samples, waveform.sr)
+
+
+def _quarter_sine(n: int) -> FloatArray:
+    return np.sin(np.linspace(0.0, np.pi / 2, n)).astype(np.float32)
+
+
+def _true_peaks(waveform: Waveform) -> FloatArray:
+    """Largest interpolated magnitude around each sample, over all channels: (n_samples,)."""
+    samples = waveform.samples
+    if samples.shape[1] == 0:
+        return np.zeros(0, dtype=np.float32)
+    fine = soxr.resample(samples.T, waveform.sr, waveform.sr * _OVERSAMPLING, quality="MQ")
+    n_fine = samples.shape[1] * _OVERSAMPLING
+    envelope = np.zeros(n_fine, dtype=np.float32)
+    for channel in fine.T:
+        np.maximum(envelope[: len(channel)], np.abs(channel[:n_fine]), out=envelope[: len(channel)])
+    peaks = envelope.reshape(-1, _OVERSAMPLING).max(axis=1)
+    return np.asarray(np.maximum(peaks, np.abs(samples).max(axis=0)))
+
+
+def _limited(waveform: Waveform, peaks: FloatArray, gain_db: float, ceiling_dbtp: float) -> Waveform:
+    """Look-ahead limiter: the gain that every peak needs, held and smoothed around it."""
+    gain = np.float32(10 ** (gain_db / 20))
+    # A tenth of a decibel below: smoothing the gain moves the peaks between the samples a little.
+    ceiling = np.float32(10 ** ((ceiling_dbtp - 0.1) / 20))
+    needed = np.minimum(np.float32(1.0), ceiling / np.maximum(peaks * gain, np.float32(1e-9)))
+    reach = max(1, round(_LIMITER_REACH_S * waveform.sr))
+    held = minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
+    # Two running means make a triangle no wider than the hold: the gain is never above the needed one.
+    smooth = uniform_filter1d(uniform_filter1d(held, reach, mode="nearest"), reach, mode="nearest")
+    return Waveform(waveform.samples * (gain * np.minimum(smooth, needed)), waveform.sr)
+
+
+def _amplified(waveform: Waveform, gain_db: float) -> Waveform:
+    return Waveform(waveform.samples * np.float32(10 ** (gain_db / 20)), waveform.sr)
+
+
+def _db(amplitude: float) -> float:
+    return 20.0 * math.log10(amplitude) if amplitude > 0.0 else -math.inf

@@ -1,0 +1,287 @@
+"""One audio stream of a file, as blocks of float samples.
+
+A file is opened by what is in it: its name is never shown to libav, so neither a wrong suffix nor a hostile
+name plays a part, and playlists that would open other files or addresses are not among the formats allowed.
+Headers are hints: every number that matters comes from decoded samples. Damaged packets are skipped. Time
+runs in seconds from the first decoded sample.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+
+from inference.datatypes import FloatArray, Waveform
+from inference.errors import InputRejected, Rejection
+
+BLOCK_SAMPLES = 1 << 16
+NOTE_EVERY_S = 1.0  # how finely the packet index knows the way
+PREROLL_S = (
+    0.5  # a decoder that starts in the middle needs this much to settle (mp3 bit reservoir, AAC, Opus)
+)
+_READ_BYTES = 1 << 17
+_LOUDEST_SANE = 16.0  # 24 dB over full scale; float files hold more only by damage
+_RATES = range(1_000, 800_000)
+_MAX_READ_ERRORS = 32
+_HINTED_PACKET_S = 2.0  # what one packet may claim to last when a whole file is measured without decoding
+
+# Sound and film as people send them. Playlists, image sequences, subtitles and devices stay out.
+_FORMATS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,gsm,iff,latm,loas,m4v,"
+    "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,mpegts,ogg,oma,qcp,rm,shn,spx,tak,truehd,tta,"
+    "voc,w64,wav,wv,wve,xwma"
+)
+_SIGNATURES = (
+    b"ID3",
+    b"OggS",
+    b"fLaC",
+    b"RIFF",
+    b"RF64",
+    b"caff",
+    b"FORM",
+    b"#!AMR",
+    b"\x1aE\xdf\xa3",
+    b"MAC ",
+)
+
+# Where the speakers of a layout go in a pair, after ITU-R BS.775: (left, right). LFE is left out.
+_SIDES = {
+    "FL": (1.0, 0.0),
+    "FR": (0.0, 1.0),
+    "FC": (0.707, 0.707),
+    "BL": (0.707, 0.0),
+    "BR": (0.0, 0.707),
+    "SL": (0.707, 0.0),
+    "SR": (0.0, 0.707),
+    "BC": (0.5, 0.5),
+    "FLC": (1.0, 0.0),
+    "FRC": (0.0, 1.0),
+    "LFE": (0.0, 0.0),
+    "LFE2": (0.0, 0.0),
+}
+
+
+class Block(NamedTuple):
+    """`start_s` of the first sample; at most two channels."""
+
+    start_s: float
+    waveform: Waveform
+
+
+class Resume(NamedTuple):
+    """Decode from packet `first` on, drop what comes before packet `anchor`, which starts at `anchor_s`."""
+
+    first: int
+    anchor: int
+    anchor_s: float
+
+
+@dataclass(slots=True)
+class PacketIndex:
+    """What time has been reached at which packet, noted about once a second while a track is decoded.
+
+    It leads back to any moment without decoding what lies before, also where a container's own index is
+    wrong or missing (VBR mp3 without a Xing header, chained Ogg).
+    """
+
+    packets: list[int] = field(default_factory=list)
+    times_s: list[float] = field(default_factory=list)
+
+    def note(self, packet: int, time_s: float) -> None:
+        if not self.times_s or time_s >= self.times_s[-1] + NOTE_EVERY_S:
+            self.packets.append(packet)
+            self.times_s.append(time_s)
+
+    def resume_before(self, time_s: float) -> Resume | None:
+        """The way to `time_s`, or None when it is simplest to start at the beginning."""
+        anchor = int(np.searchsorted(self.times_s, time_s, side="right")) - 1
+        if anchor < 1:
+            return None
+        first = int(np.searchsorted(self.times_s, self.times_s[anchor] - PREROLL_S, side="right")) - 1
+        if first < 1:
+            return None
+        return Resume(self.packets[first], self.packets[anchor], self.times_s[anchor])
+
+
+class AudioSource:
+    """The best audio stream of an open file. Use `open_source`."""
+
+    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+        self._container = container
+        self._stream = stream
+        self._n_bad = 0
+        # FLAC would decode ahead in threads; a worker has one core, and the index needs packets in step.
+        stream.codec_context.thread_count = 1
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The file's own tags, names in lower case; the stream's where the container has none (Ogg)."""
+        tags = {**self._stream.metadata, **self._container.metadata}
+        return {name.lower(): value for name, value in tags.items()}
+
+    @property
+    def cover(self) -> bytes | None:
+        """The attached picture, still encoded (JPEG or PNG)."""
+        for stream in self._container.streams.video:
+            if av.stream.Disposition.attached_pic in stream.disposition:
+                with suppress(FFmpegError):
+                    return bytes(next(self._container.demux(stream)))
+        return None
+
+    @property
+    def hinted_duration_s(self) -> float | None:
+        """What the header says. It may be wrong by hours either way."""
+        if self._stream.duration and self._stream.time_base:
+            return float(self._stream.duration * self._stream.time_base)
+        return self._container.duration / 1e6 if self._container.duration else None
+
+    def measure_packets_s(self, stop_s: float) -> float:
+        """Add up what the packets claim to last, without decoding, until `stop_s` is passed."""
+        total_s = 0.0
+        for packet in self._packets():
+            if packet.duration and packet.time_base:
+                total_s += min(_HINTED_PACKET_S, float(packet.duration * packet.time_base))
+            if total_s > stop_s:
+                break
+        return total_s
+
+    def blocks(self, *, index: PacketIndex | None = None, resume: Resume | None = None) -> Iterator[Block]:
+        """Decode the stream in blocks of about `BLOCK_SAMPLES`; a change of rate or channels ends a block.
+
+        `index` is filled on the way. With `resume`, output begins at its anchor.
+        """
+        frames: list[AudioFrame] = []
+        shape: tuple[object, ...] | None = None
+        time_s, n_pending = 0.0, 0
+        for number, packet in enumerate(self._packets()):
+            if resume is not None and number < resume.first and not packet.has_sidedata("new_extradata"):
+                continue
+            if resume is not None and number == resume.anchor:
+                frames, shape, time_s, n_pending = [], None, resume.anchor_s, 0
+            if index is not None:
+                index.note(number, time_s + (n_pending / frames[0].sample_rate if frames else 0.0))
+            for frame in self._decode(packet):
+                frame_shape = (frame.sample_rate, frame.format.name, frame.layout.name)
+                if frames and (frame_shape != shape or n_pending >= BLOCK_SAMPLES):
+                    yield Block(time_s, _waveform(frames))
+                    time_s += n_pending / frames[0].sample_rate
+                    frames, n_pending = [], 0
+                shape = frame_shape
+                frames.append(frame)
+                n_pending += frame.samples
+        if frames:
+            yield Block(time_s, _waveform(frames))
+
+    def explain_nothing(self) -> InputRejected:
+        """Why a stream that gave no sample at all is refused."""
+        if self._n_bad or (self.hinted_duration_s or 0.0) > 0.0:
+            return InputRejected(Rejection.DAMAGED, f"nothing decodes ({self._stream.codec.name})", 0.0)
+        return InputRejected(Rejection.EMPTY, "the stream holds no samples", 0.0)
+
+    def _packets(self) -> "Iterator[Packet[AudioStream]]":
+        """All packets of the stream; after an error in reading, what follows it."""
+        for _ in range(_MAX_READ_ERRORS):
+            try:
+                yield from self._container.demux(self._stream)
+            except FFmpegError:
+                self._n_bad += 1
+            else:
+                return
+
+    def _decode(self, packet: "Packet[AudioStream]") -> list[AudioFrame]:
+        try:
+            frames = packet.decode()
+        except FFmpegError:
+            self._n_bad += 1
+            return []
+        return [frame for frame in frames if frame.samples > 0 and frame.sample_rate in _RATES]
+
+
+@contextmanager
+def open_source(path: Path | str) -> Iterator[AudioSource]:
+    """Open the audio of `path`.
+
+    Raises InputRejected: EMPTY, NOT_AUDIO, DAMAGED, NO_AUDIO_STREAM. The file system's errors are OSError.
+    """
+    with Path(path).open("rb") as file:
+        head = file.read(12)
+        file.seek(0)
+        if not head:
+            raise InputRejected(Rejection.EMPTY, "0 bytes", 0.0)
+        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
+        try:
+            container = av.open(
+                _Nameless(file), "r", options=options, buffer_size=_READ_BYTES, metadata_errors="replace"
+            )
+        except (FFmpegError, ValueError) as exc:
+            looks_right = head.startswith(_SIGNATURES) or head[4:8] in {b"ftyp", b"moov", b"mdat"}
+            code = Rejection.DAMAGED if looks_right else Rejection.NOT_AUDIO
+            raise InputRejected(code, str(exc)) from exc
+        with container:
+            yield AudioSource(container, _pick_stream(container))
+
+
+class _Nameless:
+    """A file without its name, so that nothing is guessed from it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+        self.seek = file.seek
+        self.tell = file.tell
+
+
+def _pick_stream(container: InputContainer) -> AudioStream:
+    if not container.streams.audio:
+        raise InputRejected(
+            Rejection.NO_AUDIO_STREAM, f"{len(container.streams)} streams, none of them sound"
+        )
+    best = container.streams.best("audio")
+    streams = [best] if isinstance(best, AudioStream) else []
+    for stream in (*streams, *container.streams.audio):
+        # A stream of a codec that this build does not know has no context at all.
+        if stream.codec_context is not None:
+            return stream
+    raise InputRejected(Rejection.DAMAGED, "no decoder for the audio stream")
+
+
+def _waveform(frames: list[AudioFrame]) -> Waveform:
+    """Join frames of one shape: float32 of full scale 1, at most two channels, every value finite."""
+    first = frames[0]
+    n_channels = first.layout.nb_channels
+    samples = np.concatenate([frame.to_ndarray() for frame in frames], axis=1)
+    if not first.format.is_planar:
+        samples = samples.reshape(-1, n_channels).T
+    samples = _to_float(samples)
+    if n_channels > 2:
+        samples = _to_pair(samples, [channel.name for channel in first.layout.channels])
+    energy = float(np.dot(samples.ravel(), samples.ravel()))
+    if not np.isfinite(energy) or energy > _LOUDEST_SANE**2:
+        samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+        np.clip(samples, -_LOUDEST_SANE, _LOUDEST_SANE, out=samples)
+    return Waveform(np.ascontiguousarray(samples), first.sample_rate)
+
+
+def _to_float(samples: np.ndarray) -> FloatArray:
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.float32) - 128.0) / 128.0
+    if np.issubdtype(samples.dtype, np.integer):
+        return samples.astype(np.float32) / np.float32(-float(np.iinfo(samples.dtype).min))
+    return samples.astype(np.float32, copy=False)
+
+
+def _to_pair(samples: FloatArray, names: list[str]) -> FloatArray:
+    """Mix any layout down to left and right, never louder than its loudest channel."""
+    sides = np.array([_SIDES.get(name, (0.5, 0.5)) for name in names], dtype=np.float32)
+    if not sides.any():
+        sides[:] = 0.5
+    sides /= np.maximum(sides.sum(axis=0), 1e-6)
+    return np.asarray(sides.T @ samples, dtype=np.float32)
