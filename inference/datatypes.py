@@ -1,15 +1,19 @@
 """The nouns that flow through the pipeline.
 
 Conventions: time in seconds as `float` from the first decoded sample; spans are half-open [start_s, end_s);
-audio arrays are (n_channels, n_samples) float32 in [-1, 1]; feature arrays are (n_frames, n_bins), time first.
-Types that hold arrays compare by identity.
+audio arrays are (n_channels, n_samples) float32, full scale 1; feature arrays are (n_frames, n_bins), time
+first. Types that hold arrays compare by identity.
 """
 
+import base64
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from inference.config import CLEAR_CONFIDENCE
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -137,11 +141,63 @@ class TrackAnalysis:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; the curve is kept at 8 bits a point, beats in whole milliseconds."""
-        raise NotImplementedError
+        key = self.key
+        return {
+            "duration_s": self.duration_s,
+            "curve": {
+                "values": _pack(np.round(np.clip(self.curve.values, 0.0, 1.0) * 255).astype(np.uint8)),
+                "hop_s": self.curve.hop_s,
+                "clarity": self.curve.clarity,
+            },
+            "rhythm": {
+                "tempo_bpm": self.rhythm.tempo_bpm,
+                "beats": _pack_times(self.rhythm.beats_s),
+                "downbeats": _pack_times(self.rhythm.downbeats_s),
+                "beats_per_bar": self.rhythm.beats_per_bar,
+            },
+            "key": None if key is None else [key.tonic, key.is_minor, key.confidence],
+            "loudness_lufs": self.loudness_lufs,
+            "confidence": self.confidence,
+            "model_version": self.model_version,
+            "title": self.title,
+            "performer": self.performer,
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "TrackAnalysis":
-        raise NotImplementedError
+        """Raises KeyError, TypeError or ValueError on anything that `to_dict` did not write."""
+        curve, rhythm, key = data["curve"], data["rhythm"], data["key"]
+        values = _unpack(curve["values"], np.uint8).astype(np.float32) / np.float32(255)
+        return cls(
+            duration_s=data["duration_s"],
+            curve=InterestCurve(values, curve["hop_s"], curve["clarity"]),
+            rhythm=Rhythm(
+                rhythm["tempo_bpm"],
+                _unpack_times(rhythm["beats"]),
+                _unpack_times(rhythm["downbeats"]),
+                rhythm["beats_per_bar"],
+            ),
+            key=None if key is None else Key(*key),
+            loudness_lufs=data["loudness_lufs"],
+            confidence=data["confidence"],
+            model_version=data["model_version"],
+            title=data["title"],
+            performer=data["performer"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Picks:
+    """The window to play and others worth a try, best first; `confidence` as in `TrackAnalysis`."""
+
+    window: Window
+    runners_up: tuple[Window, ...]
+    confidence: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the track has a clear highlight at all."""
+        return self.confidence >= CLEAR_CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +208,20 @@ class EncodedVoice:
     duration_s: float
     lufs: float
     dbtp: float
+
+
+def _pack(array: npt.NDArray[Any]) -> str:
+    return base64.b64encode(zlib.compress(array.tobytes(), 9)).decode("ascii")
+
+
+def _unpack(text: str, dtype: type[np.generic]) -> npt.NDArray[Any]:
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=dtype)
+
+
+def _pack_times(times_s: tuple[float, ...]) -> str:
+    """Differences in milliseconds: a steady beat packs to a few bytes a bar."""
+    return _pack(np.diff(np.round(np.array(times_s) * 1000.0).astype(np.int32), prepend=np.int32(0)))
+
+
+def _unpack_times(text: str) -> tuple[float, ...]:
+    return tuple((np.cumsum(_unpack(text, np.int32)) / 1000.0).tolist())
