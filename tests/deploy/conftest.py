@@ -1,8 +1,10 @@
 """Real Redis and PostgreSQL servers for the tests of the scaled-out bot, each private to one test session."""
 
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,16 +49,13 @@ class Service:
 
 
 @pytest.fixture(scope="session")
-def services_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that another account may enter: the servers do not run as root."""
-    root = tmp_path_factory.mktemp("services")
-    for folder in (root, *root.parents):
-        if folder.owner() == Path.home().owner() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o011)
-        if folder.name.startswith("pytest-of"):
-            break
+def services_root() -> Iterator[Path]:
+    """A folder that another account may enter, as pytest's own may not: the servers do not run as root."""
     _services("install")
-    return root
+    root = Path(tempfile.mkdtemp(prefix="highlight-services-"))
+    root.chmod(0o755)
+    yield root
+    shutil.rmtree(root)
 
 
 @pytest.fixture(scope="session")
