@@ -1,7 +1,7 @@
 """People, chats and messages: what the sandbox remembers.
 
-Messages are kept as the Bot API's own JSON, so that what a test reads is what the bot was told. A chat
-numbers its messages by itself, hence a `message_id` says nothing without its chat.
+Messages are kept as the Bot API's own JSON, so that what a test reads is what the bot was told. A supergroup
+numbers its messages by itself; private chats and basic groups of the bot share one sequence, as on Telegram.
 """
 
 import time
@@ -167,7 +167,7 @@ class World:
 
     def post(self, chat: Chat, sender: Json, content: Json, reply_to: int | None = None) -> Json:
         """Add a message to a chat and return it."""
-        chat.last_message_id += 1
+        chat.last_message_id = 1 + max(mate.last_message_id for mate in self._numbered_with(chat))
         message: Json = {
             "message_id": chat.last_message_id,
             "from": sender,
@@ -182,6 +182,12 @@ class World:
         chat.messages[chat.last_message_id] = StoredMessage(message)
         self._tell(chat, chat.last_message_id)
         return message
+
+    def _numbered_with(self, chat: Chat) -> list[Chat]:
+        """The chats that share one sequence of message ids with this one."""
+        if chat.type not in {"private", "group"}:
+            return [chat]
+        return [mate for mate in self.chats.values() if mate.type in {"private", "group"}]
 
     def edit(self, chat: Chat, message_id: int, message: Json) -> Json:
         stored = chat.messages[message_id]
