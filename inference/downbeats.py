@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-# Weights of a logistic regression on 44 rendered songs of POP909, rounded; all bands hardly help, since snares
-# strike elsewhere, but they are all that a plain metronome has.
+# Weights of a logistic regression on 44 rendered songs of POP909, rounded; all bands hardly help, since
+# snares strike elsewhere, but they are all that a plain metronome has.
 BASS_WEIGHT = 0.9
-ONSET_WEIGHT = 0.1
-BASS_NOTE_WEIGHT = 0.5
-CHORD_WEIGHT = 0.1
-SLIP_COST = 6.0  # of losing count once; in standard deviations of evidence
+ONSET_WEIGHT = 0.15
+BASS_NOTE_WEIGHT = 0.4
+CHORD_WEIGHT = 0.15
+SLIP_COST = 9.0  # of losing count once; in standard deviations of evidence
 THREE_MARGIN = 0.1  # by how much three beats have to win, per beat: nine songs of ten have four
 
 
@@ -31,12 +31,14 @@ def find_downbeats(
     n_beats = len(beats_s)
     if n_beats < 8:
         return np.arange(0, n_beats, 4), 4
+    period_s = float(np.median(np.diff(beats_s)))
+    bass_chroma, treble_chroma = chroma[:, :12], chroma[:, 12:]
     evidence = (
         BASS_WEIGHT * _standardise(_peak_near(onset_bass, beats_s, onset_hop_s))
         + ONSET_WEIGHT * _standardise(_peak_near(onsets, beats_s, onset_hop_s))
-        + BASS_NOTE_WEIGHT * _standardise(_change(beats_s, chroma[:, :12], hop_s, 1))
-        + BASS_NOTE_WEIGHT * _standardise(_change(beats_s, chroma[:, :12], hop_s, 2))
-        + CHORD_WEIGHT * _standardise(_change(beats_s, chroma[:, 12:], hop_s, 1))
+        + BASS_NOTE_WEIGHT * _note_change(beats_s, bass_chroma, hop_s, period_s)
+        + BASS_NOTE_WEIGHT * _note_change(beats_s, bass_chroma, hop_s, 2 * period_s)
+        + CHORD_WEIGHT * _note_change(beats_s, treble_chroma, hop_s, period_s)
     )
     phases4, score4 = _count_bars(evidence, 4)
     phases3, score3 = _count_bars(evidence, 3)
@@ -47,9 +49,7 @@ def find_downbeats(
 
 def _standardise(values: Array) -> Array:
     """Zero mean, unit variance, outliers held at three deviations: one crash must not decide the bar."""
-    spread = values.std()
-    if spread < 1e-9:
-        return np.zeros_like(values)
+    spread = max(float(values.std()), 0.02)
     return np.asarray(np.clip((values - values.mean()) / spread, -3.0, 3.0))
 
 
@@ -63,22 +63,27 @@ def _peak_near(onsets: Array, beats_s: Array, hop_s: float) -> Array:
     return np.asarray(np.sqrt(onsets[frames].max(axis=1)))
 
 
-def _change(beats_s: Array, chroma: Array, hop_s: float, n: int) -> Array:
-    """Cosine distance of the `n` beats after each beat to the `n` before it; `chroma` (n_frames, 12)."""
+def _note_change(beats_s: Array, chroma: Array, hop_s: float, span_s: float) -> Array:
+    """Standardised cosine distance of the notes in `span_s` after each beat to those before it.
+
+    `chroma` (n_frames, 12). It sees 0.37 s at once, so that over shorter spans a drum's pitch, smeared
+    across the beat, looks like a change: those count for less.
+    """
     if len(chroma) < 2:
         return np.zeros(len(beats_s))
     level = np.linalg.norm(chroma, axis=1, keepdims=True)
     shares = chroma / np.maximum(level, 1e-3 * level.max(initial=0.0) + 1e-12)
     total = np.concatenate((np.zeros((1, chroma.shape[1])), np.cumsum(shares, axis=0)))
     grid = np.arange(len(total)) * hop_s
-    period = float(np.median(np.diff(beats_s)))
-    edges = [
-        np.stack([np.interp(t, grid, column) for column in total.T], axis=1)
-        for t in (beats_s - n * period, beats_s, beats_s + n * period)
+    at_edges = [
+        np.stack([np.interp(edges_s, grid, column) for column in total.T], axis=1)
+        for edges_s in (beats_s - span_s, beats_s, beats_s + span_s)
     ]
-    before, after = edges[1] - edges[0], edges[2] - edges[1]
+    before, after = np.diff(at_edges, axis=0)
     norm = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
-    return np.asarray(1.0 - (before * after).sum(axis=1) / np.maximum(norm, 1e-9))
+    inside = (beats_s >= span_s) & (beats_s + span_s <= grid[-1]) & (norm > 1e-9)
+    distance = np.where(inside, 1.0 - (before * after).sum(axis=1) / np.maximum(norm, 1e-9), 0.0)
+    return float(np.clip((span_s - 0.3) / 0.2, 0.0, 1.0)) * _standardise(distance)
 
 
 def _count_bars(evidence: Array, n: int) -> tuple[npt.NDArray[np.int64], float]:
