@@ -105,11 +105,10 @@ class BotApi:
         async with ClientSession() as session:
             while True:
                 webhook = updates.webhook
-                updates.waiting = [update for update in updates.waiting if updates.is_wanted(update)]
-                if webhook is None or not updates.waiting:
+                update = next(filter(updates.is_wanted, updates.waiting), None) if webhook else None
+                if webhook is None or update is None:
                     await updates.bell.wait(60.0)
                     continue
-                update = updates.waiting[0]
                 was_taken, call = await deliver(session, webhook, update)
                 if was_taken:
                     updates.confirm(update["update_id"])

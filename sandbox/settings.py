@@ -1,4 +1,4 @@
-"""What `make run` is told from outside, and what it tells the bot: the only reader of the environment here."""
+"""What `make run` is told from outside, and what it tells the bot; nobody else here reads the environment."""
 
 import os
 from pathlib import Path
