@@ -126,7 +126,8 @@ class TrackAnalysis:
     """All that is kept of a track after its audio is gone: enough to pick any window again.
 
     `confidence` 0..1: how likely the first window is what a listener would choose; below
-    `inference.config.CLEAR_CONFIDENCE` the track has no clear highlight.
+    `inference.config.CLEAR_CONFIDENCE` the track has no clear highlight. `loudness_profile` (n,): level over
+    the whole track in n equal steps, 0 is 40 dB under 1, the loudest step; for pictures.
     """
 
     duration_s: float
@@ -138,6 +139,7 @@ class TrackAnalysis:
     model_version: str
     title: str | None = None
     performer: str | None = None
+    loudness_profile: FloatArray | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; the curve is kept at 8 bits a point, beats in whole milliseconds."""
@@ -145,7 +147,7 @@ class TrackAnalysis:
         return {
             "duration_s": self.duration_s,
             "curve": {
-                "values": _pack(np.round(np.clip(self.curve.values, 0.0, 1.0) * 255).astype(np.uint8)),
+                "values": _pack_bytes(self.curve.values),
                 "hop_s": self.curve.hop_s,
                 "clarity": self.curve.clarity,
             },
@@ -161,16 +163,19 @@ class TrackAnalysis:
             "model_version": self.model_version,
             "title": self.title,
             "performer": self.performer,
+            "loudness_profile": (
+                None if self.loudness_profile is None else _pack_bytes(self.loudness_profile)
+            ),
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "TrackAnalysis":
         """Raises KeyError, TypeError or ValueError on anything that `to_dict` did not write."""
         curve, rhythm, key = data["curve"], data["rhythm"], data["key"]
-        values = _unpack(curve["values"], np.uint8).astype(np.float32) / np.float32(255)
+        profile = data["loudness_profile"]
         return cls(
             duration_s=data["duration_s"],
-            curve=InterestCurve(values, curve["hop_s"], curve["clarity"]),
+            curve=InterestCurve(_unpack_bytes(curve["values"]), curve["hop_s"], curve["clarity"]),
             rhythm=Rhythm(
                 rhythm["tempo_bpm"],
                 _unpack_times(rhythm["beats"]),
@@ -183,6 +188,7 @@ class TrackAnalysis:
             model_version=data["model_version"],
             title=data["title"],
             performer=data["performer"],
+            loudness_profile=None if profile is None else _unpack_bytes(profile),
         )
 
 
@@ -210,12 +216,31 @@ class EncodedVoice:
     dbtp: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Highlight:
+    """Everything one track gave. `voice` is None where no file was asked for; `timings_s` by stage."""
+
+    analysis: TrackAnalysis
+    picks: Picks
+    voice: EncodedVoice | None
+    timings_s: dict[str, float]
+
+
 def _pack(array: npt.NDArray[Any]) -> str:
     return base64.b64encode(zlib.compress(array.tobytes(), 9)).decode("ascii")
 
 
 def _unpack(text: str, dtype: type[np.generic]) -> npt.NDArray[Any]:
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=dtype)
+
+
+def _pack_bytes(values: FloatArray) -> str:
+    """Numbers in 0..1 at 8 bits each."""
+    return _pack(np.round(np.clip(values, 0.0, 1.0) * 255).astype(np.uint8))
+
+
+def _unpack_bytes(text: str) -> FloatArray:
+    return _unpack(text, np.uint8).astype(np.float32) / np.float32(255)
 
 
 def _pack_times(times_s: tuple[float, ...]) -> str:

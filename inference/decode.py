@@ -39,7 +39,6 @@ class DecodedTrack:
     duration_s: float = 0.0
     loudest_power: float = 0.0
     tags: dict[str, str] = field(default_factory=dict)
-    cover: bytes | None = None
     index: PacketIndex = field(default_factory=PacketIndex)
 
 

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyloudnorm
 import soxr
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
@@ -22,6 +23,11 @@ FADE_IN_S = 0.03
 FADE_OUT_S = 0.3
 _GATE_BLOCK_S = 0.4
 _OVERSAMPLING = 4
+_ABSOLUTE_GATE_LUFS = -70.0
+_K_FILTERS = (
+    ((1.53512485958697, -2.69169618940638, 1.19839281085285), (1.0, -1.69065929318241, 0.73248077421585)),
+    ((1.0, -2.0, 1.0), (1.0, -1.99004745483398, 0.99007225036621)),
+)
 _WORTH_DB = 0.3  # a difference in level that nobody hears is not worth a second round
 _LIMITER_REACH_S = 0.01  # how far ahead of and behind a peak the limiter moves
 
@@ -95,6 +101,43 @@ def fade_edges(waveform: Waveform, fade_in_s: float = FADE_IN_S, fade_out_s: flo
     if n_out:
         samples[:, -n_out:] *= _quarter_sine(n_out)[::-1]
     return Waveform(samples, waveform.sr)
+
+
+def track_lufs(mel: FloatArray, loudness_db: FloatArray, centres_hz: FloatArray) -> float | None:
+    """Integrated loudness of a whole track from its features, None for silence; within about 1 LU.
+
+    `mel` (n_frames, n_mels) in dB, `loudness_db` (n_frames,), `centres_hz` (n_mels,). The gates are those of
+    BS.1770 on frames instead of blocks; a stereo track counts as two equal channels.
+    """
+    # The filters' areas are equal (Slaney), so a band's power counts by its width.
+    widths = np.gradient(centres_hz.astype(np.float64))
+    power = 10 ** (mel.astype(np.float64) / 10) * widths
+    weighted = (power @ _k_weighting(centres_hz)) / np.maximum(power.sum(axis=1), 1e-20)
+    frames = 2.0 * weighted * 10 ** (loudness_db.astype(np.float64) / 10)
+    lufs = 10 * np.log10(np.maximum(frames, 1e-12)) - 0.691
+    loud = lufs > _ABSOLUTE_GATE_LUFS
+    if not loud.any():
+        return None
+    relative_gate = 10 * math.log10(frames[loud].mean()) - 0.691 - 10.0
+    return 10 * math.log10(frames[loud & (lufs > relative_gate)].mean()) - 0.691
+
+
+def loudness_profile(loudness_db: FloatArray, n_steps: int = 600) -> FloatArray:
+    """Level over the track in at most `n_steps` steps: 1 is the loudest, 0 is 40 dB below it."""
+    power = 10 ** (loudness_db.astype(np.float64) / 10)
+    edges = np.linspace(0, len(power), min(n_steps, len(power)) + 1).astype(int)[:-1]
+    steps_db = 10 * np.log10(np.maximum(np.maximum.reduceat(power, edges), 1e-12))
+    profile: FloatArray = np.clip((steps_db - steps_db.max() + 40.0) / 40.0, 0.0, 1.0).astype(np.float32)
+    return profile
+
+
+def _k_weighting(frequencies_hz: FloatArray) -> npt.NDArray[np.float64]:
+    """Power response of BS.1770's two filters, from their coefficients at 48 kHz."""
+    z = np.exp(2j * np.pi * frequencies_hz.astype(np.float64) / 48_000)
+    response = np.ones(len(z), dtype=np.complex128)
+    for b, a in _K_FILTERS:
+        response *= np.polyval(b, z) / np.polyval(a, z)
+    return np.asarray(np.abs(response) ** 2)
 
 
 def _quarter_sine(n: int) -> FloatArray:

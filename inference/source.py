@@ -230,6 +230,12 @@ def open_source(path: Path | str) -> Iterator[AudioSource]:
             yield AudioSource(container, _pick_stream(container))
 
 
+def read_cover(path: Path | str) -> bytes | None:
+    """The picture attached to a track, still encoded, if there is one."""
+    with open_source(path) as source:
+        return source.cover
+
+
 class _Nameless:
     """A file without its name, so that nothing is guessed from it."""
 

@@ -1,0 +1,220 @@
+"""Worker processes for the CPU work: warm before the first job, limited in time and memory.
+
+A stuck decoder cannot be cancelled from outside and a crash in native code takes its process along. So work is
+done in processes that may be ended: a timeout or a death costs that one job. Nothing here imports the audio
+stack; the workers do, at their start.
+"""
+
+import asyncio
+import ctypes
+import importlib.util
+import multiprocessing
+import os
+import pickle
+import resource
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from inference.errors import EngineError, HighlightError, WorkerLost, WorkerTimeout
+
+T = TypeVar("T")
+
+MEMORY_LIMIT_BYTES = 1 << 30  # private memory of one worker; a job needs a third of it
+START_TIMEOUT_S = 180.0  # the first start on a machine compiles librosa's kernels; later ones take 2-3 s
+_PARENT_CHECK_S = 2.0
+# Set in a worker before the libraries that read them load: the pool's processes are the parallelism.
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: its affinity, and the share a container was given."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        cores = min(cores, max(1, round(int(quota) / int(period))))
+    except (OSError, ValueError):
+        pass
+    return max(1, cores)
+
+
+class WorkerPool:
+    """A fixed number of warm processes. `start` before `run`; `close` at the end.
+
+    `cache_dir`: where compiled kernels are kept between starts, for an installation that is read-only.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        *,
+        memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
+        cache_dir: Path | None = None,
+    ) -> None:
+        self.workers = workers or usable_cores()
+        self._memory_limit_bytes = memory_limit_bytes
+        self._cache_dir = cache_dir
+        self._lock = threading.Lock()
+        self._pool: ProcessPool | None = None
+        self.is_ready = False
+
+    async def start(self) -> None:
+        """Come back when every worker is warm. Raises EngineError, ModelContractError."""
+        await asyncio.to_thread(self.start_blocking)
+
+    def start_blocking(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        n_warm = context.Semaphore(0)
+        with self._lock:
+            self._pool = pool = self._launch(context, n_warm)
+        probe = pool.schedule(_raise_start_error)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        for _ in range(self.workers):
+            while not n_warm.acquire(timeout=0.2):
+                if time.monotonic() > deadline or not pool.active:
+                    self.close_blocking()
+                    raise EngineError("the workers did not become ready")
+        self._result(probe)
+        self.is_ready = True
+
+    async def run(self, fn: Callable[..., T], *args: Any, timeout_s: float | None = None, **kwargs: Any) -> T:
+        """Run `fn`, a top-level function, in a worker.
+
+        Raises what it raises (InputRejected ...), WorkerTimeout after `timeout_s` of work (time in the queue
+        does not count), WorkerLost when its process died. Cancelling ends the worker's job too.
+        """
+        future = self._schedule(fn, args, kwargs, timeout_s)
+        try:
+            return await asyncio.wrap_future(future)
+        except Exception as exc:
+            raise self._translated(exc) from exc
+
+    def run_blocking(
+        self, fn: Callable[..., T], *args: Any, timeout_s: float | None = None, **kwargs: Any
+    ) -> T:
+        """`run` for callers without an event loop."""
+        return self._result(self._schedule(fn, args, kwargs, timeout_s))
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self.close_blocking)
+
+    def close_blocking(self) -> None:
+        """End the workers, also in the middle of a job."""
+        self.is_ready = False
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()  # type: ignore[no-untyped-call]
+            pool.join()
+
+    def _launch(self, context: Any, n_warm: Any) -> ProcessPool:
+        return ProcessPool(
+            max_workers=self.workers,
+            initializer=_start_worker,
+            initargs=(os.getpid(), self._memory_limit_bytes, self._cache_dir, n_warm),
+            context=context,
+        )
+
+    def _schedule(
+        self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any], timeout_s: float | None
+    ) -> "Future[T]":
+        with self._lock:
+            if self._pool is None:
+                raise EngineError("the pool is not running")
+            if not self._pool.active:
+                # pebble gives a pool up when its channel to the workers breaks; a fresh one takes its place.
+                context = multiprocessing.get_context("spawn")
+                self._pool = self._launch(context, context.Semaphore(0))
+            future: Future[T] = self._pool.schedule(_call, args=(fn, args, kwargs), timeout=timeout_s)
+            return future
+
+    def _result(self, future: "Future[T]") -> T:
+        try:
+            return future.result()
+        except Exception as exc:
+            raise self._translated(exc) from exc
+
+    @staticmethod
+    def _translated(exc: Exception) -> Exception:
+        if isinstance(exc, ProcessExpired):
+            return WorkerLost(f"worker ended with exit code {exc.exitcode}")
+        if isinstance(exc, BrokenProcessPool):
+            return WorkerLost(f"the channel to the workers broke: {exc}")
+        if isinstance(exc, MemoryError):
+            return WorkerLost("the worker reached its memory limit")
+        if isinstance(exc, TimeoutError):
+            return WorkerTimeout("the work ran past its time limit")
+        return exc
+
+
+_start_error: Exception | None = None
+
+
+def _start_worker(
+    parent_pid: int, memory_limit_bytes: int, cache_dir: Path | None, n_warm: "threading.Semaphore"
+) -> None:
+    """Prepare a worker; a failure is kept for the probe, since dying here would only be repeated."""
+    global _start_error
+    threading.Thread(target=_end_with_parent, args=(parent_pid,), daemon=True).start()
+    for name in _ONE_THREAD:
+        os.environ[name] = "1"  # noqa: TID251 - the only way to tell libraries that load later
+    if cache_dir is not None or not _is_cache_writable():
+        chosen = cache_dir or Path(tempfile.gettempdir()) / f"audio-highlight-numba-{os.getuid()}"
+        chosen.mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(chosen))  # noqa: TID251 - as above
+    try:
+        importlib.import_module("inference.warmup").warm_up()
+    except Exception as exc:  # noqa: BLE001 - carried to the starter of the pool by the probe
+        _start_error = exc
+    # Set after the warm-up, whose mappings are the same for every job; the limit is for what a job adds.
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_limit_bytes, memory_limit_bytes))
+    n_warm.release()
+
+
+def _is_cache_writable() -> bool:
+    """Whether numba can keep its kernels beside librosa, where it looks first."""
+    spec = importlib.util.find_spec("librosa")
+    return spec is None or spec.origin is None or os.access(Path(spec.origin).parent, os.W_OK)
+
+
+def _raise_start_error() -> None:
+    if _start_error is not None:
+        raise _start_error
+
+
+def _end_with_parent(parent_pid: int) -> None:
+    """A worker whose parent was killed would wait, or work, for nobody."""
+    while os.getppid() == parent_pid:
+        time.sleep(_PARENT_CHECK_S)
+    os._exit(1)
+
+
+def _call(fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+    try:
+        return fn(*args, **kwargs)
+    except (HighlightError, MemoryError):
+        raise
+    except Exception as exc:
+        # One that cannot be unpickled would break the channel for everybody.
+        try:
+            pickle.loads(pickle.dumps(exc))  # noqa: S301 - our own bytes
+        except Exception:  # noqa: BLE001 - whatever its constructor raises
+            raise EngineError(f"{type(exc).__name__}: {exc}") from None
+        raise
+    finally:
+        _give_memory_back()
+
+
+def _give_memory_back() -> None:
+    """Return freed pages to the system: glibc keeps the peak of the longest track otherwise."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):  # not glibc
+        return
