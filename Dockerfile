@@ -7,14 +7,15 @@ ARG DEBIAN_IMAGE=debian:bookworm-slim
 FROM ${DEBIAN_IMAGE} AS socket-proxy
 RUN apt-get -qq update \
     && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends haproxy >/dev/null \
-    && rm -rf /var/lib/apt/lists/*
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY deploy/haproxy.cfg /etc/haproxy/allow-list.cfg
 # It stays uid 0 because the engine's socket belongs to root, with a group that has another number on every host.
 # Compose takes every capability away; whoever may open that socket commands the engine anyway, whatever the uid.
 EXPOSE 2375
 HEALTHCHECK --interval=15s --timeout=3s --start-period=5s \
     CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/2375; printf 'GET /_ping HTTP/1.0\\r\\n\\r\\n' >&3; grep -q OK <&3"]
-STOPSIGNAL SIGTERM
+# Asks haproxy to finish: exit code 0. An open event stream is cut after `hard-stop-after`.
+STOPSIGNAL SIGUSR1
 CMD ["haproxy", "-db", "-f", "/etc/haproxy/allow-list.cfg"]
 
 # --- what the Python images share --------------------------------------------------------------------------------
