@@ -1,7 +1,8 @@
 """People, chats and messages: what the sandbox remembers.
 
-Messages are kept as the Bot API's own JSON, so that what a test reads is what the bot was told. A supergroup
-numbers its messages by itself; private chats and basic groups of the bot share one sequence, as on Telegram.
+Messages are kept as the Bot API's own JSON, so that what a test reads is what the bot was told. As on the
+real server, all private chats and basic groups of the bot number their messages in one sequence, and a
+supergroup has its own: a `message_id` says nothing without its chat.
 """
 
 import time
@@ -94,6 +95,7 @@ class World:
         self.people: dict[int, Person] = {}
         self.chats: dict[int, Chat] = {}
         self.last_serial = 0
+        self.last_message_id = 0  # of all private chats and basic groups
         for person in (
             Person(LISTENER_ID, "Ada", "Listener", "ada_listens", "en"),
             Person(FRIEND_ID, "Борис", "Друг", "boris_slushaet", "ru"),
@@ -179,9 +181,16 @@ class World:
             quoted.pop("reply_to_message", None)
             message["reply_to_message"] = quoted
         message |= content
-        chat.messages[chat.last_message_id] = StoredMessage(message)
-        self._tell(chat, chat.last_message_id)
+        chat.messages[number] = StoredMessage(message)
+        self._tell(chat, number)
         return message
+
+    def _next_message_id(self, chat: Chat) -> int:
+        if chat.type in {"supergroup", "channel"}:
+            chat.last_message_id += 1
+            return chat.last_message_id
+        self.last_message_id += 1
+        return self.last_message_id
 
     def _numbered_with(self, chat: Chat) -> list[Chat]:
         """The chats that share one sequence of message ids with this one."""
@@ -221,6 +230,7 @@ class World:
             "chats": [asdict(chat) for chat in self.chats.values()],
             "files": self.files.to_json(),
             "last_serial": self.last_serial,
+            "last_message_id": self.last_message_id,
         }
 
     def restore(self, saved: Json) -> None:
@@ -232,3 +242,4 @@ class World:
             self.chats[row["id"]] = Chat(**{**row, "messages": messages})
         self.files.restore(saved["files"])
         self.last_serial = saved["last_serial"]
+        self.last_message_id = saved["last_message_id"]

@@ -16,7 +16,7 @@ from aiogram.types import FSInputFile, Message
 from aiogram.webhook.aiohttp_server import SimpleRequestHandler
 from aiohttp import web
 
-from sandbox.client import ADMIN_CHAT_ID, GROUP_CHAT_ID, LISTENER_ID, TEAM_ID, ActionError
+from sandbox.client import ADMIN_CHAT_ID, FRIEND_ID, GROUP_CHAT_ID, LISTENER_ID, TEAM_ID, ActionError
 from sandbox.testing import RunningSandbox, running_sandbox
 
 from .conftest import bot_for
@@ -184,6 +184,16 @@ async def test_a_restart_keeps_chats_files_and_unconfirmed_updates(
         assert update.message.message_id == track.message_id
         later = await second.send_text("later")
         assert later.message_id == 3
+
+
+async def test_private_chats_share_one_sequence_of_message_numbers(sandbox: RunningSandbox) -> None:
+    numbers = [
+        (await sandbox.send_text("one")).message_id,
+        (await sandbox.send_text("two", user=FRIEND_ID)).message_id,
+        (await sandbox.send_text("three", chat=GROUP_CHAT_ID)).message_id,
+        (await sandbox.send_text("one", user=TEAM_ID, chat=ADMIN_CHAT_ID)).message_id,
+    ]
+    assert numbers == [1, 2, 3, 1]
 
 
 async def test_other_sites_cannot_use_the_sandbox(sandbox: RunningSandbox) -> None:
