@@ -171,7 +171,7 @@ class World:
         """Add a message to a chat and return it."""
         chat.last_message_id = 1 + max(mate.last_message_id for mate in self._numbered_with(chat))
         message: Json = {
-            "message_id": chat.last_message_id,
+            "message_id": number,
             "from": sender,
             "chat": self.describe_chat(chat),
             "date": int(time.time()),
