@@ -1,0 +1,154 @@
+"""Everything wired together. Tests build the same App with other settings and a pool of their own."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Self
+
+from aiogram import Bot, Dispatcher
+from aiogram.client.default import DefaultBotProperties
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
+from aiogram.exceptions import TelegramAPIError
+
+from bot.db.engine import Database, create_engine
+from bot.db.migrate import migrate
+from bot.domain import JobKind
+from bot.handlers import build_router
+from bot.middlewares.language import language_middleware
+from bot.middlewares.people import PeopleMiddleware
+from bot.middlewares.throttling import ThrottlingMiddleware
+from bot.polling import Poller
+from bot.services import audio_tasks
+from bot.services.delivery import Delivery
+from bot.services.highlights import HighlightRecipe
+from bot.services.jobs import JobService, QueueLimits
+from bot.services.recipes import AudioPool, Recipe
+from bot.services.sender import DeliveryUncertain, Limits, Sender
+from bot.services.status import StatusBoard
+from bot.services.worker import Worker
+from bot.settings import Settings
+from bot.texts import SafeCore, Texts, build_core
+
+logger = logging.getLogger(__name__)
+
+REQUEST_TIMEOUT_S = 120.0  # an upload of a long mix over a slow line
+
+
+def build_bot(settings: Settings) -> Bot:
+    server = TelegramAPIServer.from_base(settings.telegram_api_base, is_local=settings.telegram_local_api)
+    return Bot(
+        settings.bot_token.get_secret_value(),
+        session=AiohttpSession(api=server, timeout=REQUEST_TIMEOUT_S),
+        default=DefaultBotProperties(parse_mode="HTML", link_preview_is_disabled=True),
+    )
+
+
+class App:
+    def __init__(
+        self,
+        settings: Settings,
+        bot: Bot,
+        database: Database,
+        pool: AudioPool,
+        model_version: str,
+        n_workers: int,
+        limits: Limits | None = None,
+    ) -> None:
+        core = build_core()
+        texts = Texts(core)
+        max_track_s = settings.max_track_minutes * 60.0
+        self.settings = settings
+        self.bot = bot
+        self.database = database
+        self.sender = Sender(database, limits)
+        bot.session.middleware(self.sender)
+        recipes: dict[JobKind, Recipe] = {
+            JobKind.HIGHLIGHT: HighlightRecipe(
+                bot=bot,
+                database=database,
+                pool=pool,
+                texts=texts,
+                model_version=model_version,
+                max_download_bytes=settings.max_download_bytes,
+                max_track_s=max_track_s,
+            ),
+        }
+        queue_limits = QueueLimits(
+            per_user=settings.user_queue_limit,
+            in_all=settings.queue_limit,
+            user_parallel=settings.user_parallel,
+            max_download_bytes=settings.max_download_bytes,
+            max_track_s=max_track_s,
+        )
+        self.jobs = JobService(database, queue_limits, recipes)
+        self.worker = Worker(
+            bot=bot,
+            database=database,
+            service=self.jobs,
+            delivery=Delivery(bot, database, self.sender),
+            board=StatusBoard(bot, database, texts),
+            recipes=recipes,
+            texts=texts,
+            notify=self.notify_team,
+            heavy_slots=n_workers + 1,  # one downloads or sends while the others compute
+        )
+        self.dispatcher = self._dispatcher(core, texts)
+        self.poller = Poller(self.dispatcher, bot)
+
+    def _dispatcher(self, core: SafeCore, texts: Texts) -> Dispatcher:
+        dispatcher = Dispatcher(
+            disable_fsm=True,
+            jobs=self.jobs,
+            worker=self.worker,
+            sender=self.sender,
+            database=self.database,
+            texts=texts,
+            settings=self.settings,
+            notify=self.notify_team,
+        )
+        dispatcher.update.outer_middleware(PeopleMiddleware(self.database, self.sender))
+        dispatcher.update.outer_middleware(language_middleware(core, self.database))
+        dispatcher.update.outer_middleware(ThrottlingMiddleware())
+        dispatcher.include_router(build_router())
+        return dispatcher
+
+    async def notify_team(self, line: str) -> None:
+        """One plain line to the admin chat; never the cause of another failure."""
+        if self.settings.admin_chat_id is not None:
+            with suppress(TelegramAPIError, DeliveryUncertain):
+                await self.bot.send_message(self.settings.admin_chat_id, line, parse_mode=None)
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, settings: Settings) -> AsyncIterator[Self]:
+        """Storage migrated, worker processes warm, connections closed at the end."""
+        from inference.pool import WorkerPool
+
+        await migrate(settings.database)
+        async with AsyncExitStack() as stack:
+            database = Database(create_engine(settings.database))
+            stack.push_async_callback(database.close)
+            pool = WorkerPool(settings.workers or None)
+            stack.push_async_callback(pool.close)
+            await pool.start()
+            version = await pool.run(audio_tasks.model_version, timeout_s=120.0)
+            bot = build_bot(settings)
+            stack.push_async_callback(bot.session.close)
+            yield cls(settings, bot, database, pool, version, pool.workers)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`: settle what the last run left, then work and listen. Then drain."""
+        await self.sender.load()
+        await self.worker.recover()
+        async with asyncio.TaskGroup() as tasks:
+            working = tasks.create_task(self.worker.run())
+            listening = tasks.create_task(self.poller.run())
+            logger.info("ready")
+            await stop.wait()
+            logger.info("stopping")
+            listening.cancel()
+            await asyncio.wait({listening})
+            await self.worker.stop(self.settings.grace_s)
+            await working

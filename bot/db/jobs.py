@@ -1,0 +1,274 @@
+"""Queries on jobs.
+
+The fair queue is a turn number given at submission (start-time fair queuing): a user's next job gets one turn
+after their last unfinished one, and nobody starts before the turn that is being served. Ordered by (turn,
+id), users take turns however many tracks each has sent, and a place in the queue is a plain count.
+"""
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from bot.db.models import JobRow, SentRow, utc_now
+from bot.domain import ACTIVE, Intent, Job, JobKind, JobRequest, JobState, Lane, Sent
+
+
+def to_job(row: JobRow) -> Job:
+    intent = None
+    if row.intent is not None:
+        intent = Intent(**{**row.intent, "final": JobState(row.intent["final"])})
+    return Job(
+        id=row.id,
+        kind=JobKind(row.kind),
+        state=JobState(row.state),
+        lane=Lane(row.lane),
+        user_id=row.user_id,
+        chat_id=row.chat_id,
+        message_id=row.message_id,
+        options=row.options,
+        track_id=row.track_id,
+        batch=row.batch,
+        payload=row.payload,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        intent=intent,
+        error_code=row.error_code,
+    )
+
+
+async def find_same(session: AsyncSession, request: JobRequest) -> Job | None:
+    row = await session.scalar(
+        select(JobRow).where(
+            JobRow.chat_id == request.chat_id,
+            JobRow.message_id == request.message_id,
+            JobRow.kind == request.kind,
+            JobRow.options == request.options,
+        )
+    )
+    return None if row is None else to_job(row)
+
+
+async def count_active(session: AsyncSession, user_id: int | None = None) -> int:
+    query = select(func.count()).select_from(JobRow).where(JobRow.state.in_(ACTIVE))
+    if user_id is not None:
+        query = query.where(JobRow.user_id == user_id)
+    return await session.scalar(query) or 0
+
+
+async def add(session: AsyncSession, request: JobRequest, lane: Lane) -> Job:
+    """Write the job down, behind the user's own and level with everybody else's."""
+    served = await session.scalar(select(func.min(JobRow.turn)).where(JobRow.state.in_(ACTIVE)))
+    own_last = await session.scalar(
+        select(func.max(JobRow.turn)).where(JobRow.state.in_(ACTIVE), JobRow.user_id == request.user_id)
+    )
+    turn = max(served or 0, -1 if own_last is None else own_last + 1)
+    row = JobRow(
+        kind=request.kind,
+        lane=lane,
+        turn=turn,
+        user_id=request.user_id,
+        chat_id=request.chat_id,
+        message_id=request.message_id,
+        options=request.options,
+        track_id=request.track.id if request.track else None,
+        batch=request.batch,
+        payload=request.payload or {},
+    )
+    session.add(row)
+    await session.flush()
+    return to_job(row)
+
+
+async def get(session: AsyncSession, job_id: int) -> Job | None:
+    row = await session.get(JobRow, job_id)
+    return None if row is None else to_job(row)
+
+
+async def claim(session: AsyncSession, lane: Lane, user_parallel: int, now: datetime) -> Job | None:
+    """Take the next job in one statement. An album's tracks go one after another, so that answers keep
+    its order.
+    """
+    busy, earlier, queued = aliased(JobRow), aliased(JobRow), aliased(JobRow)
+    in_work = (
+        select(func.count())
+        .where(
+            busy.user_id == queued.user_id,
+            busy.lane == lane,
+            busy.state.in_((JobState.RUNNING, JobState.SENDING)),
+        )
+        .scalar_subquery()
+    )
+    album_mate_first = (
+        select(earlier.id)
+        .where(
+            earlier.chat_id == queued.chat_id,
+            earlier.batch == queued.batch,
+            earlier.id < queued.id,
+            earlier.state.in_(ACTIVE),
+        )
+        .exists()
+    )
+    chosen = (
+        select(queued.id)
+        .where(
+            queued.state == JobState.QUEUED,
+            queued.lane == lane,
+            queued.not_before <= now,
+            in_work < user_parallel,
+            ~album_mate_first,
+        )
+        .order_by(queued.turn, queued.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer anyway
+        .scalar_subquery()
+    )
+    row = await session.scalar(
+        update(JobRow)
+        .where(JobRow.id == chosen, JobRow.state == JobState.QUEUED)
+        .values(state=JobState.RUNNING, attempts=JobRow.attempts + 1, started_at=now)
+        .returning(JobRow)
+    )
+    return None if row is None else to_job(row)
+
+
+async def next_due(session: AsyncSession) -> datetime | None:
+    """When the earliest queued job may start."""
+    return await session.scalar(select(func.min(JobRow.not_before)).where(JobRow.state == JobState.QUEUED))
+
+
+async def place(session: AsyncSession, job_id: int) -> int:
+    """1 = next to be taken. 0: the job is not waiting."""
+    mine = await session.get(JobRow, job_id)
+    if mine is None or mine.state != JobState.QUEUED:
+        return 0
+    ahead = await session.scalar(
+        select(func.count())
+        .select_from(JobRow)
+        .where(
+            JobRow.state == JobState.QUEUED,
+            JobRow.lane == mine.lane,
+            or_(JobRow.turn < mine.turn, and_(JobRow.turn == mine.turn, JobRow.id < mine.id)),
+        )
+    )
+    return (ahead or 0) + 1
+
+
+async def active(session: AsyncSession) -> list[Job]:
+    """Unfinished jobs in the order in which they will be served, those in work first."""
+    rows = await session.scalars(
+        select(JobRow)
+        .where(JobRow.state.in_(ACTIVE))
+        .order_by(JobRow.state == JobState.QUEUED, JobRow.turn, JobRow.id)
+    )
+    return [to_job(row) for row in rows]
+
+
+async def intend(session: AsyncSession, job_id: int, intent: Intent) -> bool:
+    """Write down what is about to be sent. False: the job was cancelled or answered meanwhile; do not
+    send.
+    """
+    changed = await session.scalar(
+        update(JobRow)
+        .where(JobRow.id == job_id, JobRow.state.in_((JobState.RUNNING, JobState.SENDING)))
+        .values(state=JobState.SENDING, intent=asdict(intent))
+        .returning(JobRow.id)
+    )
+    return changed is not None
+
+
+async def finish(
+    session: AsyncSession, job_id: int, state: JobState, now: datetime, error_code: str | None = None
+) -> None:
+    await session.execute(
+        update(JobRow)
+        .where(JobRow.id == job_id)
+        .values(state=state, error_code=error_code, finished_at=now, intent=None)
+    )
+
+
+async def requeue(
+    session: AsyncSession,
+    job_id: int,
+    *,
+    delay_s: float = 0.0,
+    refund: bool = False,
+    lane: Lane | None = None,
+    payload: dict[str, Any] | None = None,
+    states: tuple[JobState, ...] = (JobState.RUNNING, JobState.SENDING),
+) -> bool:
+    """Back into the queue at its own turn. `refund`: the attempt does not count (we were told to stop)."""
+    values: dict[str, Any] = {
+        "state": JobState.QUEUED,
+        "intent": None,
+        "not_before": utc_now() + timedelta(seconds=delay_s),
+    }
+    if refund:
+        values["attempts"] = JobRow.attempts - 1
+    if lane is not None:
+        values["lane"] = lane
+    if payload is not None:
+        values["payload"] = payload
+    changed = await session.scalar(
+        update(JobRow)
+        .where(JobRow.id == job_id, JobRow.state.in_(states))
+        .values(values)
+        .returning(JobRow.id)
+    )
+    return changed is not None
+
+
+async def in_state(session: AsyncSession, state: JobState) -> list[Job]:
+    rows = await session.scalars(select(JobRow).where(JobRow.state == state).order_by(JobRow.id))
+    return [to_job(row) for row in rows]
+
+
+async def cancel(session: AsyncSession, user_id: int, chat_id: int | None = None) -> list[Job]:
+    """Cancel a user's waiting and running jobs; one that is being sent stays."""
+    query = update(JobRow).where(
+        JobRow.user_id == user_id, JobRow.state.in_((JobState.QUEUED, JobState.RUNNING))
+    )
+    if chat_id is not None:
+        query = query.where(JobRow.chat_id == chat_id)
+    rows = await session.scalars(
+        query.values(state=JobState.CANCELLED, finished_at=utc_now()).returning(JobRow)
+    )
+    return [to_job(row) for row in rows]
+
+
+async def record_sent(session: AsyncSession, sent: Sent, job_id: int | None = None) -> None:
+    session.add(
+        SentRow(
+            job_id=job_id,
+            chat_id=sent.chat_id,
+            message_id=sent.message_id,
+            method=sent.method,
+            file_id=sent.file_id,
+        )
+    )
+    await session.flush()
+
+
+async def recorded_ids(session: AsyncSession, chat_id: int, first: int, last: int) -> set[int]:
+    """Ids of the bot's own recorded messages in a chat, first..last."""
+    rows = await session.scalars(
+        select(SentRow.message_id).where(
+            SentRow.chat_id == chat_id, SentRow.message_id >= first, SentRow.message_id <= last
+        )
+    )
+    return set(rows)
+
+
+async def highest_message_ids(session: AsyncSession) -> dict[int, int]:
+    """Per chat, the highest message id that storage knows."""
+    highest: dict[int, int] = {}
+    for column in (SentRow, JobRow):
+        rows = await session.execute(
+            select(column.chat_id, func.max(column.message_id)).group_by(column.chat_id)
+        )
+        for chat_id, message_id in rows:
+            highest[chat_id] = max(highest.get(chat_id, 0), message_id)
+    return highest

@@ -1,0 +1,73 @@
+"""Error family -> answer. What a handler raises ends here; the worker has its own copy of the same roads."""
+
+import logging
+import secrets
+from contextlib import suppress
+
+from aiogram import Router
+from aiogram.exceptions import TelegramAPIError, TelegramBadRequest, TelegramForbiddenError
+from aiogram.filters import ExceptionTypeFilter
+from aiogram.types import ErrorEvent, Message, ReplyParameters, Update
+from aiogram_i18n import I18nContext
+
+from bot.domain import RequestRefused
+from bot.services.recipes import Notify
+from bot.services.sender import DeliveryUncertain
+from bot.texts import Texts
+
+logger = logging.getLogger(__name__)
+
+# Normal life: an old button, a text that already says so, a message deleted meanwhile.
+HARMLESS = (
+    "query is too old",
+    "message is not modified",
+    "message to edit not found",
+    "message to delete not found",
+)
+
+
+async def answer(update: Update, text: str) -> None:
+    """Where the user looks: a notice on the pressed button, else a reply to the message."""
+    query = update.callback_query
+    with suppress(TelegramAPIError, DeliveryUncertain):
+        if query is not None:
+            await query.answer(text[:200], show_alert=True)
+        elif isinstance(message := update.message, Message):
+            await message.answer(
+                text,
+                reply_parameters=ReplyParameters(
+                    message_id=message.message_id, allow_sending_without_reply=True
+                ),
+            )
+
+
+async def on_refused(event: ErrorEvent, i18n: I18nContext, texts: Texts) -> None:
+    if isinstance(refusal := event.exception, RequestRefused):
+        logger.info("refused: %s", refusal.code)
+        await answer(event.update, texts.refused(i18n.locale, refusal))
+
+
+async def on_undelivered(event: ErrorEvent) -> None:
+    """Nothing to tell a chat that cannot be written to, and nothing to repeat blindly."""
+    logger.info("answer not delivered: %s", type(event.exception).__name__)
+
+
+async def on_anything(
+    event: ErrorEvent, texts: Texts, notify: Notify, i18n: I18nContext | None = None
+) -> None:
+    exc = event.exception
+    if isinstance(exc, TelegramBadRequest) and any(reason in exc.message for reason in HARMLESS):
+        logger.info("harmless: %s", exc.message)
+        return
+    incident = secrets.token_hex(3)
+    logger.error("incident %s", incident, exc_info=exc, extra={"incident": incident})
+    await answer(event.update, texts.apology(i18n.locale if i18n else "en", incident))
+    await notify(f"Incident {incident}: update {event.update.event_type}, {type(exc).__name__}")
+
+
+def build_router() -> Router:
+    router = Router(name="errors")
+    router.errors.register(on_refused, ExceptionTypeFilter(RequestRefused))
+    router.errors.register(on_undelivered, ExceptionTypeFilter(TelegramForbiddenError, DeliveryUncertain))
+    router.errors.register(on_anything)
+    return router

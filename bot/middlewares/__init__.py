@@ -1,0 +1,1 @@
+"""What surrounds every handler, in this order: who speaks, in which language, how often."""

@@ -1,0 +1,84 @@
+"""What handlers ask of the queue: submit, cancel; what the worker asks: claim. One short transaction each."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from bot.db import jobs, tracks
+from bot.db.engine import Database
+from bot.db.models import utc_now
+from bot.domain import Job, JobRequest, Lane, Refusal, RequestRefused, Submission
+from bot.services.recipes import Recipes
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    per_user: int = 20
+    in_all: int = 1000
+    user_parallel: int = 2
+    max_download_bytes: int = 20 * 1024 * 1024
+    max_track_s: float = 3 * 3600.0
+
+
+class Bell:
+    """Wakes everyone who waits. Take `rope` before looking for work, so that no ring is missed."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    @property
+    def rope(self) -> asyncio.Event:
+        return self._event
+
+    def ring(self) -> None:
+        self._event.set()
+        self._event = asyncio.Event()
+
+
+class JobService:
+    def __init__(self, database: Database, limits: QueueLimits, recipes: Recipes) -> None:
+        self._database = database
+        self._limits = limits
+        self._recipes = recipes
+        self.bell = Bell()
+
+    async def submit(self, request: JobRequest) -> Submission:
+        """Write a request down. Raises RequestRefused for what can be refused before any work."""
+        self._refuse_by_size(request)
+        async with self._database.write() as session:
+            if (same := await jobs.find_same(session, request)) is not None:
+                return Submission(same, is_new=False, place=await jobs.place(session, same.id))
+            if await jobs.count_active(session) >= self._limits.in_all:
+                raise RequestRefused(Refusal.QUEUE_FULL)
+            if await jobs.count_active(session, request.user_id) >= self._limits.per_user:
+                raise RequestRefused(Refusal.USER_QUEUE_FULL, {"limit": self._limits.per_user})
+            if request.track is not None:
+                await tracks.see_track(session, request.track)
+            lane = await self._recipes[request.kind].lane(session, request)
+            job = await jobs.add(session, request, lane)
+            place = await jobs.place(session, job.id)
+        logger.info("job %d queued, place %d, lane %s", job.id, place, lane, extra={"job_id": job.id})
+        self.bell.ring()
+        return Submission(job, is_new=True, place=place)
+
+    def _refuse_by_size(self, request: JobRequest) -> None:
+        track = request.track
+        if track is None:
+            return
+        if track.size_bytes is not None and track.size_bytes > self._limits.max_download_bytes:
+            raise RequestRefused(
+                Refusal.FILE_TOO_BIG, {"limit_mb": self._limits.max_download_bytes // (1024 * 1024)}
+            )
+        if track.duration_s is not None and track.duration_s > self._limits.max_track_s:
+            raise RequestRefused(Refusal.TRACK_TOO_LONG, {"limit_min": int(self._limits.max_track_s // 60)})
+
+    async def claim(self, lane: Lane) -> Job | None:
+        async with self._database.write() as session:
+            return await jobs.claim(session, lane, self._limits.user_parallel, utc_now())
+
+    async def cancel(self, user_id: int, chat_id: int | None = None) -> list[Job]:
+        """The user's waiting and running jobs; the worker drops the running ones at its next step."""
+        async with self._database.write() as session:
+            return await jobs.cancel(session, user_id, chat_id)

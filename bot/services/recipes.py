@@ -1,0 +1,61 @@
+"""What the worker needs to know of a kind of job: one `Recipe` per `JobKind`, registered in
+`bot.__main__`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from aiogram.methods import TelegramMethod
+from aiogram.types import Message, ReplyParameters
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.domain import Job, JobKind, JobRequest, Lane, Listener, Sent, Stage
+
+Result = TypeVar("Result")
+
+
+class AudioPool(Protocol):
+    """`inference.pool.WorkerPool`, or a stand-in. Raises InputRejected, WorkerTimeout, WorkerLost."""
+
+    async def run(
+        self, fn: Callable[..., Result], *args: Any, timeout_s: float | None = None, **kwargs: Any
+    ) -> Result: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where one attempt at a job is worked on. `folder` is removed afterwards; it survives into the second
+    `prepare` that follows when the chat turns out to refuse voice messages (`voice_allowed` False)."""
+
+    folder: Path
+    listener: Listener
+    stage: Callable[[Stage], None]
+    voice_allowed: bool = True
+
+
+class Recipe(Protocol):
+    async def lane(self, session: AsyncSession, request: JobRequest) -> Lane:
+        """LIGHT when the answer needs no audio work. Called inside the submitting transaction: queries
+        only.
+        """
+        ...
+
+    async def prepare(self, job: Job, desk: Desk) -> TelegramMethod[Message]:
+        """Do the work and return the one message that answers, not yet sent. May run again after a crash."""
+        ...
+
+    async def confirm(self, session: AsyncSession, job: Job, sent: Sent) -> None:
+        """The answer arrived: keep its file_id. Runs in the transaction that marks the job done, also after a
+        restart, so it may rely on the job and storage only."""
+        ...
+
+
+Recipes = Mapping[JobKind, Recipe]
+Notify = Callable[[str], Awaitable[None]]
+
+
+def reply_to(job: Job) -> ReplyParameters:
+    """Answer as a reply, and still answer when the user has deleted the message meanwhile."""
+    return ReplyParameters(message_id=job.message_id, allow_sending_without_reply=True)

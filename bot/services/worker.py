@@ -1,0 +1,304 @@
+"""The job loop: claim, prepare, deliver, and what to do when that fails. All tasks live in one TaskGroup.
+
+Errors have three families. The user can act (InputRejected): one sentence, no retry. It can pass (network,
+time-out, locked database, dead worker process): back into the queue with growing, jittered delays, up to
+MAX_ATTEMPTS. Ours (everything else): logged with an incident id, an apology with the same id, one line to the
+admin chat.
+"""
+
+import asyncio
+import logging
+import random
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from aiogram import Bot
+from aiogram.enums import ChatAction
+from aiogram.exceptions import (
+    TelegramAPIError,
+    TelegramBadRequest,
+    TelegramForbiddenError,
+    TelegramNetworkError,
+    TelegramRetryAfter,
+    TelegramServerError,
+)
+from aiogram.methods import SendMessage
+from sqlalchemy.exc import OperationalError
+
+from bot.db import jobs, people
+from bot.db.engine import Database
+from bot.db.models import utc_now
+from bot.domain import Job, JobState, Lane, Stage
+from bot.logs import log_context
+from bot.services.delivery import Delivery, JobGone
+from bot.services.jobs import JobService
+from bot.services.recipes import Desk, Notify, Recipe, Recipes, reply_to
+from bot.services.sender import DeliveryUncertain
+from bot.services.status import StatusBoard
+from bot.services.telegram_files import DownloadFailed
+from bot.texts import Texts
+from inference.errors import InputRejected, WorkerLost, WorkerTimeout
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 5
+JOB_LIMIT_S = 1800.0
+BACKOFF_S = 2.0
+BACKOFF_CAP_S = 120.0
+ACTION_EVERY_S = 4.5  # a chat action fades after 5 s
+LIMBO_EVERY_S = 20.0
+PASSING = (
+    TelegramNetworkError,
+    TelegramServerError,
+    TelegramRetryAfter,
+    DeliveryUncertain,
+    DownloadFailed,
+    OperationalError,
+    WorkerLost,
+    OSError,
+)
+# What Telegram answers where voice messages are off, by a user's privacy settings or a group's permissions.
+VOICE_OFF = ("VOICE_MESSAGES_FORBIDDEN", "not enough rights to send voice")
+
+
+class TooManyAttempts(Exception):
+    """The job was begun too often, perhaps because it takes the process down with it."""
+
+
+class Worker:
+    def __init__(
+        self,
+        *,
+        bot: Bot,
+        database: Database,
+        service: JobService,
+        delivery: Delivery,
+        board: StatusBoard,
+        recipes: Recipes,
+        texts: Texts,
+        notify: Notify,
+        heavy_slots: int,
+        light_slots: int = 8,
+        work_dir: Path | None = None,
+    ) -> None:
+        self._bot = bot
+        self._database = database
+        self._service = service
+        self._delivery = delivery
+        self._board = board
+        self._recipes = recipes
+        self._texts = texts
+        self._notify = notify
+        self._slots = {Lane.HEAVY: heavy_slots, Lane.LIGHT: light_slots}
+        self._work_dir = work_dir
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._tasks = asyncio.TaskGroup()
+        self._is_stopping = False
+
+    async def recover(self) -> None:
+        """Before anything else is sent: settle what the last run left behind."""
+        async with self._database.write() as session:
+            for job in await jobs.in_state(session, JobState.RUNNING):
+                await jobs.requeue(session, job.id)
+                logger.info("job %d was interrupted, queued again", job.id, extra={"job_id": job.id})
+        await self._settle_limbo()
+
+    async def _settle_limbo(self) -> None:
+        async with self._database.read() as session:
+            limbo = [
+                job for job in await jobs.in_state(session, JobState.SENDING) if job.id not in self._running
+            ]
+        for job in limbo:
+            with log_context(job_id=job.id, chat_id=job.chat_id):
+                try:
+                    await self._delivery.resolve(job, self._recipes[job.kind].confirm)
+                except TelegramForbiddenError:
+                    await self._finish(job, "blocked")
+                except (TelegramAPIError, OperationalError) as exc:
+                    logger.warning("fate of the answer still unknown: %s", type(exc).__name__)
+        if limbo:
+            self._service.bell.ring()
+
+    async def run(self) -> None:
+        """Until `stop`. Call `recover` first."""
+        async with self._tasks as tasks:
+            board = tasks.create_task(self._board.run())
+            limbo = tasks.create_task(self._watch_limbo())
+            slots = [tasks.create_task(self._slot(lane)) for lane, n in self._slots.items() for _ in range(n)]
+            await asyncio.wait(slots)
+            board.cancel()
+            limbo.cancel()
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no new job; give the running ones `grace_s`, then put them back into the queue."""
+        self._is_stopping = True
+        self._service.bell.ring()
+        if running := set(self._running.values()):
+            logger.info("waiting up to %.0f s for %d jobs", grace_s, len(running))
+            _, late = await asyncio.wait(running, timeout=grace_s)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    def drop(self, job_id: int) -> None:
+        """End a running job that was cancelled in storage."""
+        if (task := self._running.get(job_id)) is not None:
+            task.cancel()
+
+    async def _watch_limbo(self) -> None:
+        while True:
+            await asyncio.sleep(LIMBO_EVERY_S)
+            await self._settle_limbo()
+
+    async def _slot(self, lane: Lane) -> None:
+        while not self._is_stopping:
+            rope = self._service.bell.rope
+            try:
+                job = await self._service.claim(lane)
+            except OperationalError:
+                logger.exception("cannot claim, storage is in trouble")
+                await asyncio.sleep(BACKOFF_S)
+                continue
+            if job is None:
+                with suppress(TimeoutError):  # delayed retries come due without a ring
+                    await asyncio.wait_for(rope.wait(), 1.0)
+                continue
+            task = self._tasks.create_task(self._work(job))
+            self._running[job.id] = task
+            await asyncio.wait({task})
+            del self._running[job.id]
+            self._board.forget(job)
+            self._service.bell.ring()  # an album's next track, or the user's, may start
+
+    async def _work(self, job: Job) -> None:
+        started = asyncio.get_running_loop().time()
+        with log_context(job_id=job.id, chat_id=job.chat_id):
+            try:
+                await self._attempt(job)
+            except asyncio.CancelledError:
+                if self._is_stopping:
+                    async with self._database.write() as session:
+                        await jobs.requeue(session, job.id, refund=True, states=(JobState.RUNNING,))
+                    logger.info("put back into the queue")
+                return
+            except JobGone:
+                logger.info("cancelled meanwhile")
+            except Exception as exc:  # noqa: BLE001  # the job loop: one job's fault must not end the others
+                await self._settle_error(job, exc)
+            else:
+                elapsed_ms = round(1000 * (asyncio.get_running_loop().time() - started))
+                logger.info("answered", extra={"elapsed_ms": elapsed_ms, "kind": job.kind})
+
+    async def _attempt(self, job: Job) -> None:
+        if job.attempts > MAX_ATTEMPTS:
+            raise TooManyAttempts(job.attempts)
+        async with self._database.read() as session:
+            listener = await people.get_listener(session, job.user_id)
+        recipe = self._recipes[job.kind]
+        with tempfile.TemporaryDirectory(prefix=f"job-{job.id}-", dir=self._work_dir) as folder:
+            desk = Desk(Path(folder), listener, lambda stage: self._board.stage(job, stage))
+            async with self._acting(job):
+                try:
+                    await self._prepare_and_deliver(recipe, job, desk)
+                except TelegramBadRequest as exc:
+                    if not any(reason in exc.message for reason in VOICE_OFF):
+                        raise
+                    await self._prepare_and_deliver(recipe, job, replace(desk, voice_allowed=False))
+
+    async def _prepare_and_deliver(self, recipe: Recipe, job: Job, desk: Desk) -> None:
+        try:
+            async with asyncio.timeout(JOB_LIMIT_S):
+                answer = await recipe.prepare(job, desk)
+        except TimeoutError as exc:
+            raise WorkerTimeout(f"job over {JOB_LIMIT_S:.0f} s") from exc
+        desk.stage(Stage.SENDING)
+        await self._delivery.deliver(job, answer, JobState.DONE, confirm=recipe.confirm)
+
+    @asynccontextmanager
+    async def _acting(self, job: Job) -> AsyncIterator[None]:
+        """ "Recording a voice message..." under the chat's name while the block runs."""
+        if job.lane is Lane.LIGHT:
+            yield
+            return
+        task = self._tasks.create_task(self._act(job.chat_id))
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _act(self, chat_id: int) -> None:
+        while True:
+            with suppress(TelegramAPIError):
+                await self._bot.send_chat_action(chat_id, ChatAction.RECORD_VOICE)
+            await asyncio.sleep(ACTION_EVERY_S)
+
+    async def _settle_error(self, job: Job, exc: Exception) -> None:
+        try:
+            await self._after_error(job, exc)
+        except (
+            Exception
+        ):  # still the job loop; storage is probably in trouble, and a restart re-queues the job
+            logger.exception("could not settle the job")
+
+    async def _after_error(self, job: Job, exc: Exception) -> None:
+        """The road of the error's family; see the module's docstring."""
+        if isinstance(exc, InputRejected):
+            logger.info("rejected: %s", exc)
+            await self._apologise(job, self._texts.rejected, exc.code)
+        elif isinstance(exc, WorkerTimeout):
+            logger.warning("took too long: %s", exc)
+            await self._apologise(job, self._texts.rejected, "too_slow")
+        elif isinstance(exc, TelegramForbiddenError):
+            logger.info("the chat does not let us write")
+            await self._finish(job, "blocked")
+        elif isinstance(exc, TelegramBadRequest) and job.lane is Lane.LIGHT:
+            logger.warning("cached answer refused (%s), making it again", exc.message)
+            async with self._database.write() as session:
+                await jobs.requeue(session, job.id, lane=Lane.HEAVY, payload=job.payload | {"is_stale": True})
+        elif isinstance(exc, PASSING) and job.attempts < MAX_ATTEMPTS:
+            await self._retry(job, exc)
+        else:
+            await self._our_fault(job, exc)
+
+    async def _retry(self, job: Job, exc: Exception) -> None:
+        delay_s = min(BACKOFF_CAP_S, BACKOFF_S * 2 ** (job.attempts - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+        if isinstance(exc, TelegramRetryAfter):
+            delay_s = max(delay_s, exc.retry_after)
+        logger.warning("attempt %d failed (%s), again in %.1f s", job.attempts, type(exc).__name__, delay_s)
+        if isinstance(exc, DeliveryUncertain):
+            return  # stays SENDING: it is looked for before anything is sent again
+        async with self._database.write() as session:
+            await jobs.requeue(session, job.id, delay_s=delay_s)
+
+    async def _our_fault(self, job: Job, exc: Exception) -> None:
+        incident = secrets.token_hex(3)
+        logger.error("incident %s", incident, exc_info=exc, extra={"incident": incident})
+        await self._apologise(job, self._texts.apology, incident)
+        await self._notify(f"Incident {incident}: job {job.id} ({job.kind}), {type(exc).__name__}")
+
+    async def _apologise(self, job: Job, sentence: Callable[[str, str], str], code: str) -> None:
+        """Answer with a sentence instead. If even that fails, try again later, and give up in the end."""
+        try:
+            async with self._database.read() as session:
+                locale = (await people.get_listener(session, job.user_id)).locale
+            message = SendMessage(
+                chat_id=job.chat_id, text=sentence(locale, code), reply_parameters=reply_to(job)
+            )
+            await self._delivery.deliver(job, message, JobState.FAILED, error_code=code)
+        except JobGone:
+            logger.info("cancelled meanwhile")
+        except (*PASSING, TelegramAPIError) as exc:
+            if job.attempts <= MAX_ATTEMPTS and isinstance(exc, PASSING):
+                await self._retry(job, exc)
+            else:
+                logger.warning("could not even apologise: %s", type(exc).__name__)
+                await self._finish(job, code)
+
+    async def _finish(self, job: Job, error_code: str) -> None:
+        async with self._database.write() as session:
+            await jobs.finish(session, job.id, JobState.FAILED, utc_now(), error_code)
