@@ -95,7 +95,6 @@ class World:
         self.people: dict[int, Person] = {}
         self.chats: dict[int, Chat] = {}
         self.last_serial = 0
-        self.last_message_id = 0  # of all private chats and basic groups
         for person in (
             Person(LISTENER_ID, "Ada", "Listener", "ada_listens", "en"),
             Person(FRIEND_ID, "Борис", "Друг", "boris_slushaet", "ru"),
@@ -169,7 +168,8 @@ class World:
 
     def post(self, chat: Chat, sender: Json, content: Json, reply_to: int | None = None) -> Json:
         """Add a message to a chat and return it."""
-        chat.last_message_id = 1 + max(mate.last_message_id for mate in self._numbered_with(chat))
+        number = 1 + max(mate.last_message_id for mate in self._numbered_with(chat))
+        chat.last_message_id = number
         message: Json = {
             "message_id": number,
             "from": sender,
@@ -184,13 +184,6 @@ class World:
         chat.messages[number] = StoredMessage(message)
         self._tell(chat, number)
         return message
-
-    def _next_message_id(self, chat: Chat) -> int:
-        if chat.type in {"supergroup", "channel"}:
-            chat.last_message_id += 1
-            return chat.last_message_id
-        self.last_message_id += 1
-        return self.last_message_id
 
     def _numbered_with(self, chat: Chat) -> list[Chat]:
         """The chats that share one sequence of message ids with this one."""
@@ -230,7 +223,6 @@ class World:
             "chats": [asdict(chat) for chat in self.chats.values()],
             "files": self.files.to_json(),
             "last_serial": self.last_serial,
-            "last_message_id": self.last_message_id,
         }
 
     def restore(self, saved: Json) -> None:
@@ -242,4 +234,3 @@ class World:
             self.chats[row["id"]] = Chat(**{**row, "messages": messages})
         self.files.restore(saved["files"])
         self.last_serial = saved["last_serial"]
-        self.last_message_id = saved["last_message_id"]
