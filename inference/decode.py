@@ -37,29 +37,35 @@ class DecodedTrack:
     """What one pass over a track tells beside its sound."""
 
     duration_s: float = 0.0
+    hinted_duration_s: float | None = None
     loudest_power: float = 0.0
     tags: dict[str, str] = field(default_factory=dict)
     index: PacketIndex = field(default_factory=PacketIndex)
 
 
 def decode_track(
-    path: Path | str, sr: int, consume: Callable[[FloatArray], None], limits: DecodeLimits = DecodeLimits()
+    path: Path | str,
+    sr: int,
+    consume: Callable[[FloatArray, DecodedTrack], None],
+    limits: DecodeLimits = DecodeLimits(),
 ) -> DecodedTrack:
     """Feed the mono copy at `sr`, block after block, to `consume`: (n_samples,) float32.
+
+    `consume` also sees what is known of the track so far.
 
     Raises InputRejected with each of its codes but TOO_BIG; the limits are applied to decoded time, so that a
     header can neither smuggle in a long track nor turn away a short one.
     """
     with open_source(path) as source:
-        track = DecodedTrack(tags=source.tags)
         hint_s = source.hinted_duration_s
+        track = DecodedTrack(hinted_duration_s=hint_s, tags=source.tags)
         # A header that claims too much costs a look at the packets: ten times cheaper than decoding.
         if hint_s is not None and hint_s > limits.max_s:
             with open_source(path) as other:
                 if other.measure_packets_s(limits.max_s) > limits.max_s:
                     raise InputRejected(Rejection.TOO_LONG, f"over {limits.max_s:.0f} s of packets")
         for y in _mono(source, sr, track, limits.max_s):
-            consume(y)
+            consume(y, track)
         if track.duration_s == 0.0:
             raise source.explain_nothing()
     if track.duration_s < limits.min_s:
@@ -73,7 +79,7 @@ def decode_track(
 def decode_mono(path: Path | str, sr: int, limits: DecodeLimits = DecodeLimits()) -> FloatArray:
     """The whole analysis copy at once, (n_samples,): for training and tests."""
     parts: list[FloatArray] = []
-    decode_track(path, sr, parts.append, limits)
+    decode_track(path, sr, lambda y, _: parts.append(y), limits)
     return np.concatenate(parts)
 
 

@@ -29,6 +29,7 @@ from inference.filters import mel_filters
 from inference.key import estimate_key
 from inference.loudness import Levelled, fade_edges, loudness_profile, normalise, track_lufs
 from inference.model import InterestModel
+from inference.progress import Stage, report
 from inference.rhythm import track_rhythm
 from inference.source import PacketIndex, read_cover
 from inference.tags import title_and_performer
@@ -110,12 +111,14 @@ def _listen(
     """One pass over the sound, then what the features tell."""
     extractor = FeatureExtractor(model.config)
 
-    def push(y: FloatArray) -> None:
+    def push(y: FloatArray, track: DecodedTrack) -> None:
         with watch.stage("features"):
             extractor.push(y)
+        report(Stage.LISTENING, track.duration_s, track.hinted_duration_s or 0.0)
 
     with watch.stage("decode"):
         track = decode_track(path, model.config.sr, push, limits)
+    report(Stage.CHOOSING)
     # The decoder waited while features were made: each second is counted once.
     watch.timings_s["decode"] -= watch.timings_s["features"]
     with watch.stage("features"):
@@ -167,6 +170,7 @@ def _cut_voice(
 
 
 def _level(path: Path | str, window: Window, index: PacketIndex | None, watch: Stopwatch) -> Levelled:
+    report(Stage.CUTTING)
     with watch.stage("cut"):
         waveform = decode_span(path, window.start_s, window.end_s, index)
     with watch.stage("loudness"):

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from inference.datatypes import TrackAnalysis, Window
@@ -18,6 +19,7 @@ INK, GROUND, CURVE, CHOSEN, OTHER = "#1d2433", "#ffffff", "#2f6fde", "#ff9f1c", 
 SIZE_INCHES = (8.0, 4.5)
 DPI = 160
 _TICKS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+_LOUDNESS_STEPS = 160
 _MAX_POINTS = 2000  # more than the picture has columns is only ink
 
 
@@ -28,13 +30,12 @@ def draw_curve(
     figure = Figure(figsize=SIZE_INCHES, dpi=DPI, facecolor=GROUND, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    axes.set_xlim(0.0, max(analysis.duration_s, 0.1))
     _draw_loudness(axes, analysis)
     _draw_interest(axes, analysis, window)
     _mark_windows(axes, window, others)
     _dress(axes, analysis.duration_s)
-    if title:
-        # A dollar sign would begin a formula.
-        axes.set_title(title.replace("$", r"\$"), loc="left", color=INK, fontsize=13, weight="bold", pad=26)
+    axes.set_title(_drawable(title), loc="left", color=INK, fontsize=13, weight="bold", pad=28)
     figure.savefig(str(path), format="png")
 
 
@@ -46,10 +47,18 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
+def _drawable(text: str) -> str:
+    """What the font can show; a dollar sign would begin a formula."""
+    known = get_font(findfont(FontProperties())).get_charmap()
+    return " ".join("".join(char for char in text if ord(char) in known).split()).replace("$", r"\$")
+
+
 def _draw_loudness(axes: Axes, analysis: TrackAnalysis) -> None:
     levels = analysis.loudness_profile
     if levels is None or len(levels) < 2:
         return
+    step = -(-len(levels) // _LOUDNESS_STEPS)
+    levels = np.pad(levels, (0, -len(levels) % step), mode="edge").reshape(-1, step).mean(axis=1)
     times = (np.arange(len(levels)) + 0.5) * (analysis.duration_s / len(levels))
     axes.fill_between(times, levels, color=OTHER, alpha=0.28, linewidth=0, label="loudness")
 
@@ -70,7 +79,7 @@ def _mark_windows(axes: Axes, window: Window, others: Sequence[Window]) -> None:
         axes.axvline(edge_s, color=CHOSEN, linewidth=1.6)
     axes.annotate(
         f"{clock(window.start_s)}-{clock(window.end_s)}",
-        ((window.start_s + window.end_s) / 2, 1.02),
+        (_label_place(window, axes), 1.02),
         xycoords=("data", "axes fraction"),
         ha="center",
         va="bottom",
@@ -82,7 +91,7 @@ def _mark_windows(axes: Axes, window: Window, others: Sequence[Window]) -> None:
         axes.plot([other.start_s, other.end_s], [-0.035, -0.035], color=INK, linewidth=5, alpha=0.75)
         axes.annotate(
             f"{rank}  {clock(other.start_s)}",
-            ((other.start_s + other.end_s) / 2, -0.075),
+            (_label_place(other, axes), -0.075),
             ha="center",
             va="top",
             color=INK,
@@ -90,9 +99,14 @@ def _mark_windows(axes: Axes, window: Window, others: Sequence[Window]) -> None:
         )
 
 
+def _label_place(window: Window, axes: Axes) -> float:
+    """The middle of a window, as far from the edges as its label is half wide."""
+    end_s = axes.get_xlim()[1]
+    return float(np.clip((window.start_s + window.end_s) / 2, 0.06 * end_s, 0.94 * end_s))
+
+
 def _dress(axes: Axes, duration_s: float) -> None:
     axes.set_facecolor(GROUND)
-    axes.set_xlim(0.0, max(duration_s, 0.1))
     axes.set_ylim(-0.16, 1.0)
     axes.set_yticks([0.0, 0.5, 1.0], ["0", "½", "1"])
     step = next((tick for tick in _TICKS_S if duration_s / tick <= 9), _TICKS_S[-1])
@@ -102,4 +116,12 @@ def _dress(axes: Axes, duration_s: float) -> None:
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.grid(axis="y", color=OTHER, alpha=0.25, linewidth=0.8)
-    axes.legend(loc="upper right", fontsize=9, frameon=False, labelcolor=INK, ncols=2)
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.09),
+        borderaxespad=0.0,
+        fontsize=9,
+        frameon=False,
+        labelcolor=INK,
+        ncols=2,
+    )

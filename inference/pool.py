@@ -1,8 +1,8 @@
 """Worker processes for the CPU work: warm before the first job, limited in time and memory.
 
-A stuck decoder cannot be cancelled from outside and a crash in native code takes its process along. So work is
-done in processes that may be ended: a timeout or a death costs that one job. Nothing here imports the audio
-stack; the workers do, at their start.
+A stuck decoder cannot be cancelled from outside, and a crash in native code takes its process along. So work
+is done in processes that may be ended: a timeout or a death costs that one job. Nothing here imports the
+audio stack; the workers do, at their start.
 """
 
 import asyncio
@@ -24,12 +24,14 @@ from typing import Any, TypeVar
 from pebble import ProcessExpired, ProcessPool
 
 from inference.errors import EngineError, HighlightError, WorkerLost, WorkerTimeout
+from inference.progress import Progress, ProgressBoard, connect, report_to
 
 T = TypeVar("T")
 
 MEMORY_LIMIT_BYTES = 1 << 30  # private memory of one worker; a job needs a third of it
 START_TIMEOUT_S = 180.0  # the first start on a machine compiles librosa's kernels; later ones take 2-3 s
 _PARENT_CHECK_S = 2.0
+_PROGRESS_EVERY_S = 0.2
 # Set in a worker before the libraries that read them load: the pool's processes are the parallelism.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -49,6 +51,7 @@ class WorkerPool:
     """A fixed number of warm processes. `start` before `run`; `close` at the end.
 
     `cache_dir`: where compiled kernels are kept between starts, for an installation that is read-only.
+    `warm`: False leaves the slow first time to the first job, for a caller who has only one.
     """
 
     def __init__(
@@ -57,11 +60,15 @@ class WorkerPool:
         *,
         memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
         cache_dir: Path | None = None,
+        warm: bool = True,
     ) -> None:
         self.workers = workers or usable_cores()
         self._memory_limit_bytes = memory_limit_bytes
         self._cache_dir = cache_dir
+        self._warm = warm
         self._lock = threading.Lock()
+        self._context = multiprocessing.get_context("spawn")
+        self._board = ProgressBoard(self._context)
         self._pool: ProcessPool | None = None
         self.is_ready = False
 
@@ -70,10 +77,9 @@ class WorkerPool:
         await asyncio.to_thread(self.start_blocking)
 
     def start_blocking(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        n_warm = context.Semaphore(0)
+        n_warm = self._context.Semaphore(0)
         with self._lock:
-            self._pool = pool = self._launch(context, n_warm)
+            self._pool = pool = self._launch(n_warm)
         probe = pool.schedule(_raise_start_error)
         deadline = time.monotonic() + START_TIMEOUT_S
         for _ in range(self.workers):
@@ -84,20 +90,46 @@ class WorkerPool:
         self._result(probe)
         self.is_ready = True
 
-    async def run(self, fn: Callable[..., T], *args: Any, timeout_s: float | None = None, **kwargs: Any) -> T:
+    async def run(
+        self,
+        fn: Callable[..., T],
+        /,
+        *args: Any,
+        timeout_s: float | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        **kwargs: Any,
+    ) -> T:
         """Run `fn`, a top-level function, in a worker.
 
         Raises what it raises (InputRejected ...), WorkerTimeout after `timeout_s` of work (time in the queue
-        does not count), WorkerLost when its process died. Cancelling ends the worker's job too.
+        does not count), WorkerLost when its process died. Cancelling ends the worker's job too. `on_progress`
+        is called in the event loop whenever the job has reported something new.
         """
-        future = self._schedule(fn, args, kwargs, timeout_s)
+        line = self._board.take_line() if on_progress is not None else None
         try:
-            return await asyncio.wrap_future(future)
+            future = asyncio.wrap_future(self._schedule(fn, args, kwargs, timeout_s, line))
+            if line is not None and on_progress is not None:
+                await self._watch(future, line, on_progress)
+            return await future
         except Exception as exc:
             raise self._translated(exc) from exc
+        finally:
+            if line is not None:
+                self._board.give_line(line)
+
+    async def _watch(
+        self, future: "asyncio.Future[T]", line: int, on_progress: Callable[[Progress], None]
+    ) -> None:
+        last: Progress | None = None
+        while not future.done():
+            await asyncio.wait([future], timeout=_PROGRESS_EVERY_S)
+            progress = self._board.read(line)
+            if progress != last:
+                on_progress(progress)
+                last = progress
 
     def run_blocking(
-        self, fn: Callable[..., T], *args: Any, timeout_s: float | None = None, **kwargs: Any
+        self, fn: Callable[..., T], /, *args: Any, timeout_s: float | None = None, **kwargs: Any
     ) -> T:
         """`run` for callers without an event loop."""
         return self._result(self._schedule(fn, args, kwargs, timeout_s))
@@ -114,25 +146,36 @@ class WorkerPool:
             pool.stop()  # type: ignore[no-untyped-call]
             pool.join()
 
-    def _launch(self, context: Any, n_warm: Any) -> ProcessPool:
+    def _launch(self, n_warm: Any) -> ProcessPool:
         return ProcessPool(
             max_workers=self.workers,
             initializer=_start_worker,
-            initargs=(os.getpid(), self._memory_limit_bytes, self._cache_dir, n_warm),
-            context=context,
+            initargs=(
+                os.getpid(),
+                self._memory_limit_bytes,
+                self._cache_dir,
+                self._warm,
+                self._board.numbers,
+                n_warm,
+            ),
+            context=self._context,
         )
 
     def _schedule(
-        self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any], timeout_s: float | None
+        self,
+        fn: Callable[..., T],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        timeout_s: float | None,
+        line: int | None = None,
     ) -> "Future[T]":
         with self._lock:
             if self._pool is None:
                 raise EngineError("the pool is not running")
             if not self._pool.active:
                 # pebble gives a pool up when its channel to the workers breaks; a fresh one takes its place.
-                context = multiprocessing.get_context("spawn")
-                self._pool = self._launch(context, context.Semaphore(0))
-            future: Future[T] = self._pool.schedule(_call, args=(fn, args, kwargs), timeout=timeout_s)
+                self._pool = self._launch(self._context.Semaphore(0))
+            future: Future[T] = self._pool.schedule(_call, args=(line, fn, args, kwargs), timeout=timeout_s)
             return future
 
     def _result(self, future: "Future[T]") -> T:
@@ -158,7 +201,12 @@ _start_error: Exception | None = None
 
 
 def _start_worker(
-    parent_pid: int, memory_limit_bytes: int, cache_dir: Path | None, n_warm: "threading.Semaphore"
+    parent_pid: int,
+    memory_limit_bytes: int,
+    cache_dir: Path | None,
+    warm: bool,
+    board: Any,
+    n_warm: "threading.Semaphore",
 ) -> None:
     """Prepare a worker; a failure is kept for the probe, since dying here would only be repeated."""
     global _start_error
@@ -169,8 +217,10 @@ def _start_worker(
         chosen = cache_dir or Path(tempfile.gettempdir()) / f"audio-highlight-numba-{os.getuid()}"
         chosen.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault("NUMBA_CACHE_DIR", str(chosen))  # noqa: TID251 - as above
+    connect(board)
     try:
-        importlib.import_module("inference.warmup").warm_up()
+        if warm:
+            importlib.import_module("inference.warmup").warm_up()
     except Exception as exc:  # noqa: BLE001 - carried to the starter of the pool by the probe
         _start_error = exc
     # Set after the warm-up, whose mappings are the same for every job; the limit is for what a job adds.
@@ -196,7 +246,8 @@ def _end_with_parent(parent_pid: int) -> None:
     os._exit(1)
 
 
-def _call(fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+def _call(line: int | None, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+    report_to(line)
     try:
         return fn(*args, **kwargs)
     except (HighlightError, MemoryError):
