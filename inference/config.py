@@ -6,7 +6,7 @@ model's metadata at export and read back from there.
 
 from dataclasses import dataclass
 
-TARGET_LUFS = -14.0  # what streaming services play at, so a highlight is as loud as the listener's other music
+TARGET_LUFS = -14.0  # what streaming services play at: as loud as the listener's other music
 CEILING_DBTP = -1.0  # EBU R128 s1 headroom: lossy codecs overshoot
 VOICE_SR = 48_000  # Opus' own rate
 VOICE_BIT_RATE = 96_000  # 30 s stay near 0.4 MB, under the 1 MiB above which clients lose the waveform
