@@ -12,6 +12,8 @@ MAX_CROP = 0.2  # of the track at either end
 CHROMA_GAIN = 0.15  # per class, natural log: another recording's timbre
 CHROMA_NOISE = 0.25
 MASK_S = (1.0, 5.0)
+MAX_BAND_SHIFT = 6
+BAND_LIMIT_PROBABILITY = 0.15
 
 
 def varied(
@@ -24,6 +26,9 @@ def varied(
     frames, interest = stretched(np.concatenate(columns, axis=1), interest, rng)
     frames, interest = cropped(frames, interest, rng)
     out = dict(zip(names, np.split(frames, widths, axis=1), strict=True))
+    if "mel" in out:
+        out["mel"] = masked_bands(shifted_bands(masked(out["mel"], hop_s, rng), rng), rng)
+        out["loudness_db"] = out["loudness_db"][:, 0]
     out["chroma"] = masked(coloured(transposed(out["chroma"], int(rng.integers(12))), rng), hop_s, rng)
     return out, interest
 
@@ -69,6 +74,26 @@ def coloured(chroma: FloatArray, rng: np.random.Generator) -> FloatArray:
         noise = rng.normal(0, CHROMA_NOISE, chroma.shape).astype(np.float32)
         chroma = np.maximum(0, chroma + noise * np.sqrt(chroma + np.float32(0.05)))
     return chroma
+
+
+def shifted_bands(mel: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Moved along frequency by a few bands, the edge repeated: another pitch, formant or speed."""
+    by = int(rng.integers(-MAX_BAND_SHIFT, MAX_BAND_SHIFT + 1))
+    bands = np.clip(np.arange(mel.shape[1]) - by, 0, mel.shape[1] - 1)
+    return mel[:, bands]
+
+
+def masked_bands(mel: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Up to three groups of 1-5 bands replaced by their mean over time; sometimes all highs are gone."""
+    mel = mel.copy()
+    for _ in range(int(rng.integers(4))):
+        n = int(rng.integers(1, 6))
+        first = int(rng.integers(mel.shape[1] - n))
+        mel[:, first : first + n] = mel[:, first : first + n].mean(axis=0)
+    if rng.random() < BAND_LIMIT_PROBABILITY:
+        edge = int(rng.integers(mel.shape[1] // 2, mel.shape[1]))
+        mel[:, edge:] = mel[:, edge:].mean(axis=0)
+    return mel
 
 
 def masked(frames: FloatArray, hop_s: float, rng: np.random.Generator) -> FloatArray:

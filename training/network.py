@@ -19,6 +19,7 @@ from training.repetition import (
     similarities,
     standardised,
 )
+from training.spectrum import N_SPECTRAL
 
 N_SIMILARITIES = 5
 N_REPETITION = 2 * 5 * N_SIMILARITIES
@@ -110,6 +111,26 @@ class RepetitionNet(nn.Module):
         if not self.config.position:
             parts[3] = torch.zeros_like(parts[3])
         x = self.input(self.input_drop(torch.cat(parts, dim=1)))
+        for block in self.blocks:
+            x = block(x, similar)
+        logits: Tensor = self.output(x)[:, 0]
+        return logits
+
+
+class SpectralNet(nn.Module):
+    """Interest logits of each point from the log-mel alone; no position, which renders would give away."""
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.input = nn.Linear(N_SPECTRAL, config.d_model)
+        self.input_drop = nn.Dropout(0.1)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
+        self.output = nn.Sequential(nn.LayerNorm(config.d_model), nn.Linear(config.d_model, 1))
+
+    def forward(self, inputs: Tensor, similar: Tensor) -> Tensor:
+        """`inputs` (n_points, N_SPECTRAL); `similar` leads the attention if the configuration says so."""
+        x = self.input(self.input_drop(inputs))
         for block in self.blocks:
             x = block(x, similar)
         logits: Tensor = self.output(x)[:, 0]
