@@ -20,9 +20,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from taskiq import AckableMessage, TaskiqResult
+from taskiq.exceptions import SendTaskError
+from taskiq.kicker import AsyncKicker
 from taskiq.message import BrokerMessage
 from taskiq.serializers import JSONSerializer
 from taskiq_redis import RedisAsyncResultBackend, RedisStreamBroker
+from taskiq_redis.exceptions import ResultIsMissingError
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +33,7 @@ STREAM = "highlight:work"
 GROUP = "workers"
 LEASE_S = 15.0
 MAX_DELIVERIES = 3  # what ended three workers will end a fourth
+AFTERLIFE_S = 60
 RESULT_TTL_S = 3600  # how long a front end may be away and still find its result
 RETRY_S = 0.5
 
@@ -73,9 +77,42 @@ class ResultStore(RedisAsyncResultBackend[Any]):
         if not self.closed:
             await persevere(lambda: super(ResultStore, self).set_result(task_id, result), "storing a result")
 
+    async def find(self, task_id: str) -> TaskiqResult[Any] | None:
+        """The result, if it is there."""
+        try:
+            return await self.get_result(task_id)
+        except ResultIsMissingError:
+            return None
+
     async def forget(self, task_id: str) -> None:
-        async with Redis(connection_pool=self.redis_pool) as redis:
+        async with self._redis() as redis:
             await redis.delete(self._task_name(task_id))
+
+    async def let_go(self, task_id: str) -> None:
+        """It was read. Another front end may be waiting for the same; after that nobody is."""
+        async with self._redis() as redis:
+            for key in (self._task_name(task_id), self._files(task_id)):
+                await redis.expire(key, AFTERLIFE_S)
+
+    async def put_file(self, task_id: str, name: str, content: bytes) -> None:
+        """A file that goes with the result: a voice message, some hundred KB."""
+        if self.closed:
+            return
+        async with self._redis() as redis, redis.pipeline() as pipe:
+            pipe.hset(self._files(task_id), name, content)
+            pipe.expire(self._files(task_id), RESULT_TTL_S)
+            await pipe.execute()
+
+    async def get_file(self, task_id: str, name: str) -> bytes | None:
+        async with self._redis() as redis:
+            content: Any = await redis.hget(self._files(task_id), name)
+            return None if content is None else bytes(content)
+
+    def _files(self, task_id: str) -> str:
+        return f"highlight:files:{task_id}"
+
+    def _redis(self) -> Redis:
+        return Redis(connection_pool=self.redis_pool)
 
 
 class WorkStream(RedisStreamBroker):
@@ -103,6 +140,14 @@ class WorkStream(RedisStreamBroker):
         async with self._redis() as redis:
             place = await redis.xadd(STREAM, {"data": message.message})
             await redis.set(_asked(message.task_id), place, ex=RESULT_TTL_S)
+
+    async def ask(self, task: str, task_id: str, order: dict[str, Any]) -> None:
+        """Put an order into the stream without knowing the function that will do it."""
+        kicker: AsyncKicker[Any, Any] = AsyncKicker(task, self, {})
+        try:
+            await kicker.with_task_id(task_id).kiq(order)
+        except SendTaskError as exc:
+            raise RedisConnectionError(str(exc.__cause__)) from exc
 
     async def is_waiting(self, task_id: str) -> bool:
         """Whether the task was asked for and is not answered yet."""
