@@ -225,7 +225,7 @@ def open_source(path: Path | str) -> Iterator[AudioSource]:
         except (FFmpegError, ValueError) as exc:
             looks_right = head.startswith(_SIGNATURES) or head[4:8] in {b"ftyp", b"moov", b"mdat"}
             code = Rejection.DAMAGED if looks_right else Rejection.NOT_AUDIO
-            raise InputRejected(code, str(exc)) from exc
+            raise InputRejected(code, getattr(exc, "strerror", None) or str(exc)) from exc
         with container:
             yield AudioSource(container, _pick_stream(container))
 

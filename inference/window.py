@@ -57,14 +57,16 @@ def pick_windows(
 def confidence_of(curve: InterestCurve, duration_s: float, length_s: float = DEFAULT_LENGTH_S) -> float:
     """0..1: how likely the best window is what a listener would choose.
 
-    The model's own belief that there is a highlight, times how far the best window stands above the track.
+    The model's own belief that there is a highlight, times how far the best window stands above the track; or
+    how much of the track it is, since a pick that leaves little out cannot be far off.
     """
     if duration_s <= length_s:
         return float(np.clip(curve.clarity, 0.0, 1.0))
     mean = _CurveMean(curve, duration_s)
     scores = mean(_starts(0.0, duration_s - length_s, curve.hop_s), length_s)
     margin = float(scores.max() - mean.overall)
-    return float(np.clip(curve.clarity * (1.0 - np.exp(-margin / _SURE_MARGIN)), 0.0, 1.0))
+    stands_out = max(1.0 - np.exp(-margin / _SURE_MARGIN), (length_s / duration_s) ** 3)
+    return float(np.clip(curve.clarity * stands_out, 0.0, 1.0))
 
 
 def shift_window(window: Window, bars: int, rhythm: Rhythm, duration_s: float) -> Window:
