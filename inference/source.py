@@ -22,6 +22,7 @@ from av.packet import Packet
 
 from inference.datatypes import FloatArray, Waveform
 from inference.errors import InputRejected, Rejection
+from inference.ogg import FilePart, find_links
 
 BLOCK_SAMPLES = 1 << 16
 NOTE_EVERY_S = 1.0  # how finely the packet index knows the way
@@ -113,14 +114,17 @@ class PacketIndex:
 
 
 class AudioSource:
-    """The best audio stream of an open file. Use `open_source`."""
+    """The best audio stream of an open file, through all links of a chained one. Use `open_source`."""
 
-    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
-        self._container = container
-        self._stream = stream
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._links = find_links(file)
+        self._container = _open(FilePart(file, self._links[0]))
+        self._stream = _pick_stream(self._container)
         self._n_bad = 0
-        # FLAC would decode ahead in threads; a worker has one core, and the index needs packets in step.
-        stream.codec_context.thread_count = 1
+
+    def close(self) -> None:
+        self._container.close()
 
     @property
     def tags(self) -> dict[str, str]:
@@ -188,10 +192,20 @@ class AudioSource:
         return InputRejected(Rejection.EMPTY, "the stream holds no samples", 0.0)
 
     def _packets(self) -> "Iterator[Packet[AudioStream]]":
-        """All packets of the stream; after an error in reading, what follows it."""
+        """All packets of the stream, link after link; after an error in reading, what follows it."""
+        yield from self._packets_of(self._container, self._stream)
+        for link in self._links[1:]:
+            try:
+                container = _open(FilePart(self._file, link))
+                with container:
+                    yield from self._packets_of(container, _pick_stream(container))
+            except InputRejected:
+                self._n_bad += 1
+
+    def _packets_of(self, container: InputContainer, stream: AudioStream) -> "Iterator[Packet[AudioStream]]":
         for _ in range(_MAX_READ_ERRORS):
             try:
-                yield from self._container.demux(self._stream)
+                yield from container.demux(stream)
             except FFmpegError:
                 self._n_bad += 1
             else:
@@ -213,21 +227,11 @@ def open_source(path: Path | str) -> Iterator[AudioSource]:
     Raises InputRejected: EMPTY, NOT_AUDIO, DAMAGED, NO_AUDIO_STREAM. The file system's errors are OSError.
     """
     with Path(path).open("rb") as file:
-        head = file.read(12)
-        file.seek(0)
-        if not head:
-            raise InputRejected(Rejection.EMPTY, "0 bytes", 0.0)
-        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
+        source = AudioSource(file)
         try:
-            container = av.open(
-                _Nameless(file), "r", options=options, buffer_size=_READ_BYTES, metadata_errors="replace"
-            )
-        except (FFmpegError, ValueError) as exc:
-            looks_right = head.startswith(_SIGNATURES) or head[4:8] in {b"ftyp", b"moov", b"mdat"}
-            code = Rejection.DAMAGED if looks_right else Rejection.NOT_AUDIO
-            raise InputRejected(code, getattr(exc, "strerror", None) or str(exc)) from exc
-        with container:
-            yield AudioSource(container, _pick_stream(container))
+            yield source
+        finally:
+            source.close()
 
 
 def read_cover(path: Path | str) -> bytes | None:
@@ -236,13 +240,18 @@ def read_cover(path: Path | str) -> bytes | None:
         return source.cover
 
 
-class _Nameless:
-    """A file without its name, so that nothing is guessed from it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.read = file.read
-        self.seek = file.seek
-        self.tell = file.tell
+def _open(part: FilePart) -> InputContainer:
+    head = part.read(12)
+    part.seek(0)
+    if not head:
+        raise InputRejected(Rejection.EMPTY, "0 bytes", 0.0)
+    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
+    try:
+        return av.open(part, "r", options=options, buffer_size=_READ_BYTES, metadata_errors="replace")
+    except (FFmpegError, ValueError) as exc:
+        looks_right = head.startswith(_SIGNATURES) or head[4:8] in {b"ftyp", b"moov", b"mdat"}
+        code = Rejection.DAMAGED if looks_right else Rejection.NOT_AUDIO
+        raise InputRejected(code, getattr(exc, "strerror", None) or str(exc)) from exc
 
 
 def _pick_stream(container: InputContainer) -> AudioStream:
@@ -255,6 +264,8 @@ def _pick_stream(container: InputContainer) -> AudioStream:
     for stream in (*streams, *container.streams.audio):
         # A stream of a codec that this build does not know has no context at all.
         if stream.codec_context is not None:
+            # FLAC would decode ahead in threads; a worker has one core, and the index needs packets in step.
+            stream.codec_context.thread_count = 1
             return stream
     raise InputRejected(Rejection.DAMAGED, "no decoder for the audio stream")
 
