@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-ENGINE_KEY = (
-    "docker-engine"  # the incident key of the engine itself; '-engine' cannot clash with project/service
-)
+ENGINE_KEY = "docker engine"  # the incident key of the engine itself: no container name holds a space
 WATCH_LABEL = "highlight.watch"  # "false" opts a container out, "expected" demands that it exists
 FULL_RING = 250  # the engine keeps 256 events; nearly as many in a replay mean that older ones fell out
 
