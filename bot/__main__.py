@@ -3,26 +3,33 @@ stop.
 """
 
 import asyncio
+import importlib
 import logging
 import signal
 import sys
 
 from bot.logs import configure_logging
 from bot.settings import Settings, SettingsError, load_settings
+from inference.pool import WorkerPool
 
 logger = logging.getLogger("bot")
 
 
 async def serve(settings: Settings) -> None:
-    # Heavy imports come after the first log line, so that a slow start is a visible one.
-    from bot.app import App
-
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with App.opened(settings) as app:
-        await app.run(stop)
+    pool = WorkerPool(settings.workers or None)
+    try:
+        # aiogram takes seconds to import, and so do the workers to warm up: side by side.
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(pool.start())
+            room = await asyncio.to_thread(importlib.import_module, "bot.app")
+        async with room.App.opened(settings, pool) as app:
+            await app.run(stop)
+    finally:
+        await pool.close()
 
 
 def main() -> int:

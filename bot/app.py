@@ -53,7 +53,6 @@ class App:
         database: Database,
         pool: AudioPool,
         model_version: str,
-        n_workers: int,
         limits: Limits | None = None,
     ) -> None:
         core = build_core()
@@ -92,7 +91,7 @@ class App:
             recipes=recipes,
             texts=texts,
             notify=self.notify_team,
-            heavy_slots=n_workers + 1,  # one downloads or sends while the others compute
+            heavy_slots=pool.workers + 1,  # one downloads or sends while the others compute
         )
         self.dispatcher = self._dispatcher(core, texts)
         self.poller = Poller(self.dispatcher, bot)
@@ -122,21 +121,18 @@ class App:
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, settings: Settings) -> AsyncIterator[Self]:
-        """Storage migrated, worker processes warm, connections closed at the end."""
-        from inference.pool import WorkerPool
-
+    async def opened(
+        cls, settings: Settings, pool: AudioPool, limits: Limits | None = None
+    ) -> AsyncIterator[Self]:
+        """With a started pool. Storage is migrated first; connections are closed at the end."""
         await migrate(settings.database)
         async with AsyncExitStack() as stack:
             database = Database(create_engine(settings.database))
             stack.push_async_callback(database.close)
-            pool = WorkerPool(settings.workers or None)
-            stack.push_async_callback(pool.close)
-            await pool.start()
-            version = await pool.run(audio_tasks.model_version, timeout_s=120.0)
             bot = build_bot(settings)
             stack.push_async_callback(bot.session.close)
-            yield cls(settings, bot, database, pool, version, pool.workers)
+            version = await pool.run(audio_tasks.model_version, timeout_s=120.0)
+            yield cls(settings, bot, database, pool, version, limits)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`: settle what the last run left, then work and listen. Then drain."""

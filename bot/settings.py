@@ -2,17 +2,53 @@
 arguments.
 """
 
+from datetime import time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 MIB = 1024 * 1024
 
 
 class SettingsError(Exception):
     """A variable is missing or wrong; the message names it and what is expected."""
+
+
+class FromFiles(PydanticBaseSettingsSource):
+    """`BOT_TOKEN_FILE=/run/secrets/bot_token` for BOT_TOKEN, and so for every setting: secrets stay out of the
+    environment, which `docker inspect` shows.
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings], *environments: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings_cls)
+        self._variables: dict[str, str | None] = {}
+        for source in environments:
+            if isinstance(source, EnvSettingsSource):
+                self._variables.update(source.env_vars)
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = self._variables.get(f"{field_name}_file")
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text().strip(), field_name, False
+        except OSError as exc:
+            raise SettingsError(f"{field_name.upper()}_FILE: {path}: {exc.strerror}") from exc
+
+    def __call__(self) -> dict[str, Any]:
+        found = (
+            (name, self.get_field_value(f, name)[0]) for name, f in self.settings_cls.model_fields.items()
+        )
+        return {name: value for name, value in found if value is not None}
 
 
 class DatabaseSettings(BaseSettings):
@@ -22,6 +58,18 @@ class DatabaseSettings(BaseSettings):
 
     data_dir: Path = Path("var")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in DATA_DIR")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        files = FromFiles(settings_cls, dotenv_settings, env_settings)
+        return init_settings, env_settings, dotenv_settings, files
 
     @property
     def database(self) -> str:
@@ -43,6 +91,28 @@ class Settings(DatabaseSettings):
     queue_limit: int = Field(default=1000, ge=1, description="unfinished tracks of everybody")
     grace_s: float = Field(default=20.0, ge=0, description="for running jobs after SIGTERM")
 
+    queue: Literal["local", "taskiq"] = Field(
+        default="local", description="taskiq: workers elsewhere, by Redis"
+    )
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    queue_in_flight: int = Field(
+        default=32, ge=1, description="orders that one front end has with the workers"
+    )
+
+    webhook_url: str = Field(default="", description="https://...; empty: long polling")
+    webhook_secret: SecretStr | None = None
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(
+        default=0, ge=0, le=65535, description="/healthz, /metrics, webhook; 0: none of them"
+    )
+
+    tz: str = Field(default="UTC", description="time zone of what runs by the clock")
+    backup_at: time | None = Field(
+        default=time(4, 30), description="nightly copy of the SQLite file; off: none"
+    )
+    backup_keep: int = Field(default=7, ge=1)
+    docker_host: str = Field(default="unix:///var/run/docker.sock", description="for `check` only")
+
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -53,6 +123,26 @@ class Settings(DatabaseSettings):
         if not (number.isdigit() and secret):
             raise ValueError("expected the form 123456:ABC..., as @BotFather gives it")
         return token
+
+    @field_validator("backup_at", mode="before")
+    @classmethod
+    def _allow_off(cls, value: object) -> object:
+        return None if value in ("off", "none") else value
+
+    @field_validator("tz")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (LookupError, ValueError, OSError) as exc:
+            raise ValueError("unknown time zone; expected a name like Europe/Berlin") from exc
+        return name
+
+    @model_validator(mode="after")
+    def _webhook_is_whole(self) -> Self:
+        if self.webhook_url and not (self.webhook_secret and self.http_port):
+            raise ValueError("WEBHOOK_URL needs WEBHOOK_SECRET (any random word) and HTTP_PORT")
+        return self
 
     @property
     def max_download_bytes(self) -> int:

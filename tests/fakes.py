@@ -23,9 +23,12 @@ class FakePool:
         self.gate.set()
         self.entered = asyncio.Event()
         self.confidence = 0.8
+        self.workers = 2
         self._ogg, self._mp3 = ogg, mp3
 
     async def run(self, fn: Callable[..., Any], *args: Any, timeout_s: float | None = None, **_: Any) -> Any:
+        if fn is audio_tasks.model_version:
+            return MODEL_VERSION
         self.calls.append(fn.__name__)
         self.entered.set()
         await self.gate.wait()

@@ -19,6 +19,9 @@ Result = TypeVar("Result")
 class AudioPool(Protocol):
     """`inference.pool.WorkerPool`, or a stand-in. Raises InputRejected, WorkerTimeout, WorkerLost."""
 
+    @property
+    def workers(self) -> int: ...
+
     async def run(
         self, fn: Callable[..., Result], *args: Any, timeout_s: float | None = None, **kwargs: Any
     ) -> Result: ...

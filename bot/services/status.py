@@ -7,6 +7,7 @@ same message.
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import timedelta
 
 from aiogram import Bot
@@ -55,11 +56,10 @@ class StatusBoard:
             while True:
                 rope = self._bell.rope
                 await self._reconcile(tasks)
-                try:
-                    await asyncio.wait_for(rope.wait(), TICK_S)
-                    await asyncio.sleep(0.1)  # stages come in pairs
-                except TimeoutError:
-                    pass
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(TICK_S):
+                        await rope.wait()
+                await asyncio.sleep(0.1)  # stages come in pairs
 
     async def _reconcile(self, tasks: asyncio.TaskGroup) -> None:
         async with self._database.read() as session:

@@ -51,6 +51,7 @@ BACKOFF_S = 2.0
 BACKOFF_CAP_S = 120.0
 ACTION_EVERY_S = 4.5  # a chat action fades after 5 s
 LIMBO_EVERY_S = 20.0
+IDLE_S = 1.0
 PASSING = (
     TelegramNetworkError,
     TelegramServerError,
@@ -166,7 +167,8 @@ class Worker:
                 continue
             if job is None:
                 with suppress(TimeoutError):  # delayed retries come due without a ring
-                    await asyncio.wait_for(rope.wait(), 1.0)
+                    async with asyncio.timeout(IDLE_S):
+                        await rope.wait()
                 continue
             task = self._tasks.create_task(self._work(job))
             self._running[job.id] = task

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bot.app import App, build_bot
+from bot.app import App
 from bot.db.engine import Database, create_engine
 from bot.db.migrate import migrate
 from bot.services.sender import Limits
 from bot.settings import Settings
 from sandbox.song import write_audio
 from sandbox.testing import RunningSandbox, running_sandbox
-from tests.fakes import MODEL_VERSION, FakePool
+from tests.fakes import FakePool
 
 NO_LIMITS = Limits(all_per_s=1000, chat_per_s=1000, chat_burst=1000, group_per_s=1000, group_burst=1000)
 
@@ -70,22 +70,14 @@ async def running_app(
             **settings,
         }
     )
-    await migrate(database_url)
-    database = Database(create_engine(database_url))
-    bot = build_bot(known)
-    app = App(known, bot, database, pool, MODEL_VERSION, 2, limits)
     stop = asyncio.Event()
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(app.run(stop))
-            await sandbox.wait_for_polling()
-            try:
-                yield app
-            finally:
-                stop.set()
-    finally:
-        await bot.session.close()
-        await database.close()
+    async with App.opened(known, pool, limits) as app, asyncio.TaskGroup() as tasks:
+        tasks.create_task(app.run(stop))
+        await sandbox.wait_for_polling()
+        try:
+            yield app
+        finally:
+            stop.set()
 
 
 StartApp = Callable[..., AbstractAsyncContextManager[App]]
