@@ -2,6 +2,7 @@
 arguments.
 """
 
+import re
 from datetime import time
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -24,8 +25,9 @@ class SettingsError(Exception):
 
 
 class FromFiles(PydanticBaseSettingsSource):
-    """`BOT_TOKEN_FILE=/run/secrets/bot_token` for BOT_TOKEN, and so for every setting: secrets stay out of the
-    environment, which `docker inspect` shows.
+    """`BOT_TOKEN_FILE=/run/secrets/bot_token` for BOT_TOKEN, and so for every setting.
+
+    Secrets then stay out of the environment, which `docker inspect` shows to everybody who may look.
     """
 
     def __init__(self, settings_cls: type[BaseSettings], *environments: PydanticBaseSettingsSource) -> None:
@@ -35,7 +37,7 @@ class FromFiles(PydanticBaseSettingsSource):
             if isinstance(source, EnvSettingsSource):
                 self._variables.update(source.env_vars)
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         path = self._variables.get(f"{field_name}_file")
         if not path:
             return None, field_name, False
@@ -66,7 +68,7 @@ class DatabaseSettings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         files = FromFiles(settings_cls, dotenv_settings, env_settings)
         return init_settings, env_settings, dotenv_settings, files
@@ -140,8 +142,13 @@ class Settings(DatabaseSettings):
 
     @model_validator(mode="after")
     def _webhook_is_whole(self) -> Self:
-        if self.webhook_url and not (self.webhook_secret and self.http_port):
-            raise ValueError("WEBHOOK_URL needs WEBHOOK_SECRET (any random word) and HTTP_PORT")
+        if not self.webhook_url:
+            return self
+        secret = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        if not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", secret):
+            raise ValueError("WEBHOOK_URL needs WEBHOOK_SECRET: 16 to 256 random letters, digits, - and _")
+        if not self.http_port:
+            raise ValueError("WEBHOOK_URL needs HTTP_PORT: where the proxy hands Telegram's calls on")
         return self
 
     @property
@@ -156,7 +163,7 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as exc:
         problems = [
-            f"{'_'.join(map(str, error['loc'])).upper()}: "
+            "".join(f"{part}: ".upper() for part in error["loc"])
             + ("not set" if error["type"] == "missing" else error["msg"].removeprefix("Value error, "))
             for error in exc.errors(include_input=False)
         ]
