@@ -1,0 +1,221 @@
+"""Opening by content, and the way back to a moment without decoding what lies before."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from inference.decode import DecodeLimits, decode_span, decode_track
+from inference.errors import InputRejected, Rejection
+from inference.ogg import find_links
+from inference.source import PacketIndex, open_source
+from sandbox.song import write_audio
+from tests.conftest import FloatArray, WriteAudio
+
+Sine = Callable[..., FloatArray]
+NAMES = [
+    "-y.flac",
+    "concat:a|b.flac",
+    "a\"b'c<d>&e`$(id).flac",
+    "http:example.flac",
+    "🎵 трек.flac",
+    "a\nb.flac",
+]
+
+
+def chirp(length_s: float, sr: int, n_channels: int = 2) -> FloatArray:
+    """A sound whose every moment is different: (n_channels, n_samples)."""
+    t = np.arange(round(length_s * sr)) / sr
+    y = 0.4 * np.sin(2 * np.pi * (200.0 * t + 40.0 * t**2))
+    return np.stack([y, 0.7 * y])[:n_channels].astype(np.float32)
+
+
+def duration_of(path: Path) -> float:
+    return decode_track(path, 22_050, lambda _y, _track: None).duration_s
+
+
+def rejection_of(path: Path) -> Rejection:
+    with pytest.raises(InputRejected) as caught:
+        duration_of(path)
+    return caught.value.code
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hostile_name_is_only_a_name(name: str, write: WriteAudio) -> None:
+    path = write("plain.flac", chirp(3.0, 44_100), 44_100)
+    hostile = path.with_name(name)
+    path.rename(hostile)
+    assert duration_of(hostile) == pytest.approx(3.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "named"), [(".flac", ".mp3"), (".m4a", ".aac"), (".wav", ".ogg"), (".mp3", "")]
+)
+def test_content_decides_not_the_suffix(suffix: str, named: str, write: WriteAudio) -> None:
+    path = write(f"track{suffix}", chirp(3.0, 44_100), 44_100)
+    disguised = path.rename(path.with_name(f"other{named}"))
+    assert duration_of(disguised) == pytest.approx(3.0, abs=0.06)
+
+
+def test_playlist_that_names_other_files_is_refused(tmp_path: Path, write: WriteAudio) -> None:
+    secret = write("secret.wav", chirp(3.0, 44_100), 44_100)
+    for name, text in {
+        "list.txt": f"ffconcat version 1.0\nfile {secret.name}\n",
+        "list.m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n{secret}\n#EXT-X-ENDLIST\n",
+        "cue.sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 9 RTP/AVP 0\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+        assert rejection_of(tmp_path / name) == Rejection.NOT_AUDIO
+
+
+def test_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "empty.mp3").touch()
+    assert rejection_of(tmp_path / "empty.mp3") == Rejection.EMPTY
+
+
+def test_missing_file_is_an_error_of_the_file_system(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        duration_of(tmp_path / "none.mp3")
+
+
+def test_container_cut_before_its_index_is_damaged(write: WriteAudio) -> None:
+    path = write("track.m4a", chirp(5.0, 44_100), 44_100)
+    path.write_bytes(path.read_bytes()[:20_000])
+    assert rejection_of(path) == Rejection.DAMAGED
+
+
+def test_container_with_an_index_and_no_data_is_damaged(write: WriteAudio) -> None:
+    path = write("track.m4a", chirp(5.0, 44_100), 44_100)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"mdat")
+    size = int.from_bytes(content[place - 4 : place], "big")
+    content[place + 4 : place - 4 + size] = bytes(size - 8)
+    path.write_bytes(content)
+    assert rejection_of(path) == Rejection.DAMAGED
+
+
+def test_wav_without_samples_is_empty(write: WriteAudio) -> None:
+    path = write("track.wav", chirp(2.0, 44_100), 44_100)
+    header = bytearray(path.read_bytes())
+    start = header.index(b"data")
+    header[start + 4 : start + 8] = bytes(4)
+    path.write_bytes(header[: start + 8])
+    assert rejection_of(path) == Rejection.EMPTY
+
+
+def test_film_without_sound(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for _ in range(10):
+            picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    assert rejection_of(path) == Rejection.NO_AUDIO_STREAM
+
+
+def test_wav_size_fields_that_lie(write: WriteAudio) -> None:
+    path = write("track.wav", chirp(3.0, 44_100), 44_100)
+    content = bytearray(path.read_bytes())
+    start = content.index(b"data")
+    for claimed in (b"\xff\xff\xff\xff", (10 * len(content)).to_bytes(4, "little")):
+        content[start + 4 : start + 8] = claimed
+        path.write_bytes(content)
+        assert duration_of(path) == pytest.approx(3.0, abs=0.01)
+
+
+def test_garbage_around_the_frames_of_an_mp3(write: WriteAudio) -> None:
+    path = write("track.mp3", chirp(5.0, 44_100), 44_100)
+    rng = np.random.default_rng(1)
+    junk = rng.integers(0, 250, 3000, dtype=np.uint8).tobytes()
+    path.write_bytes(junk + path.read_bytes() + junk)
+    assert duration_of(path) == pytest.approx(5.0, abs=0.1)
+
+
+def test_flipped_bytes_cost_only_their_packets(write: WriteAudio) -> None:
+    path = write("track.mp3", chirp(20.0, 44_100), 44_100)
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(2)
+    for place in rng.integers(2000, len(content), 60):
+        content[place] ^= 0xFF
+    path.write_bytes(content)
+    assert duration_of(path) == pytest.approx(20.0, abs=1.5)
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.m4a", "a.flac", "a.wav", "a.opus"])
+def test_span_by_the_index_is_the_span_by_decoding_all(name: str, write: WriteAudio) -> None:
+    path = write(name, chirp(12.0, 48_000), 48_000)
+    index = decode_track(path, 22_050, lambda _y, _track: None).index
+    assert index.resume_before(8.123) is not None
+    fast = decode_span(path, 8.123, 10.5, index)
+    slow = decode_span(path, 8.123, 10.5)
+    assert fast.samples.shape == slow.samples.shape == (2, round(2.377 * 48_000))
+    # AAC fills noise bands at random; everything else comes out the same.
+    np.testing.assert_allclose(fast.samples, slow.samples, atol=0.02 if name.endswith("m4a") else 1e-5)
+
+
+def test_index_of_another_file_does_not_spoil_the_span(write: WriteAudio) -> None:
+    path = write("a.mp3", chirp(6.0, 48_000), 48_000)
+    wrong = PacketIndex([0, 900, 1000, 1100], [0.0, 1.0, 2.0, 3.0])
+    right = decode_span(path, 3.5, 5.0)
+    np.testing.assert_allclose(decode_span(path, 3.5, 5.0, wrong).samples, right.samples, atol=1e-5)
+
+
+def test_chained_ogg_is_one_track(tmp_path: Path, write: WriteAudio, sine: Sine) -> None:
+    first = write("a.opus", np.stack([sine(300, 4.0, 48_000)] * 2), 48_000)
+    second = write("b.opus", sine(500, 5.0, 48_000), 48_000)
+    chain = tmp_path / "chain.opus"
+    chain.write_bytes(first.read_bytes() + second.read_bytes())
+    with chain.open("rb") as file:
+        assert [link.start for link in find_links(file)] == [0, first.stat().st_size]
+    track = decode_track(chain, 22_050, lambda _y, _track: None)
+    assert track.duration_s == pytest.approx(9.0, abs=0.01)
+    y = decode_span(chain, 7.0, 8.0, track.index).samples[0]
+    assert np.argmax(np.abs(np.fft.rfft(y))) == pytest.approx(500, abs=2)
+
+
+def test_change_of_rate_inside_a_stream(tmp_path: Path, write: WriteAudio, sine: Sine) -> None:
+    first = write("a.mp3", np.stack([sine(300, 4.0, 44_100)] * 2), 44_100)
+    second = write("b.mp3", sine(500, 5.0, 32_000), 32_000)
+    both = tmp_path / "both.mp3"
+    both.write_bytes(first.read_bytes() + second.read_bytes())
+    heard: list[FloatArray] = []
+    track = decode_track(both, 22_050, lambda y, _track: heard.append(y))
+    assert track.duration_s == pytest.approx(9.0, abs=0.15)
+    assert sum(map(len, heard)) / 22_050 == pytest.approx(track.duration_s, abs=0.01)
+    border = decode_span(both, 3.0, 6.0, track.index)
+    for part, pitch in ((border.samples[0, 9_600:38_400], 300), (border.samples[0, -48_000:], 500)):
+        peak_hz = np.argmax(np.abs(np.fft.rfft(part))) * 48_000 / len(part)
+        assert peak_hz == pytest.approx(pitch, abs=4), "the pitch moved"
+
+
+def test_tags_and_cover(write: WriteAudio) -> None:
+    path = write("a.mp3", chirp(3.0, 44_100), 44_100, tags={"title": "Тест", "artist": "Кто-то"})
+    with open_source(path) as source:
+        assert source.tags["title"] == "Тест"
+        assert source.cover is None
+
+
+def test_long_header_on_a_short_track_is_believed_by_nobody(write: WriteAudio) -> None:
+    path = write("a.flac", chirp(3.0, 44_100), 44_100)
+    content = bytearray(path.read_bytes())
+    # STREAMINFO's 36 bits of total samples: 20 hours.
+    total = 20 * 3600 * 44_100
+    content[21] = (content[21] & 0xF0) | (total >> 32)
+    content[22:26] = (total & 0xFFFFFFFF).to_bytes(4, "big")
+    path.write_bytes(content)
+    with open_source(path) as source:
+        assert (source.hinted_duration_s or 0) > 19 * 3600
+    assert duration_of(path) == pytest.approx(3.0, abs=0.01)
+
+
+def test_hours_of_silence_in_a_few_kilobytes_stop_early(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.flac"
+    silence = np.zeros((1, 48_000), np.float32)
+    write_audio(path, np.tile(silence, (1, 600)), 48_000)
+    with pytest.raises(InputRejected) as caught:
+        decode_track(path, 22_050, lambda _y, _track: None, DecodeLimits(max_s=60.0))
+    assert caught.value.code == Rejection.TOO_LONG
