@@ -15,12 +15,22 @@ from inference.pool import WorkerPool
 logger = logging.getLogger("bot")
 
 
-async def serve(settings: Settings) -> None:
+# `python -m bot NAME ...`: the module whose `main(arguments)` does it.
+COMMANDS = {"check": "bot.check", "backup": "bot.backup", "restore": "bot.backup"}
+
+
+def stop_on_signal() -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    pool = WorkerPool(settings.workers or None)
+    return stop
+
+
+async def serve(settings: Settings) -> None:
+    stop = stop_on_signal()
+    # Where workers are elsewhere, one process stays for what must not travel.
+    pool = WorkerPool(settings.workers or (1 if settings.queue == "taskiq" else None))
     try:
         # aiogram takes seconds to import, and so do the workers to warm up: side by side.
         async with asyncio.TaskGroup() as tasks:
@@ -32,7 +42,17 @@ async def serve(settings: Settings) -> None:
         await pool.close()
 
 
+async def serve_orders(settings: Settings) -> None:
+    from bot.remote_worker import run
+
+    await run(settings, stop_on_signal())
+
+
 def main() -> int:
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command in COMMANDS:
+        code: int = importlib.import_module(COMMANDS[command]).main(sys.argv[1:])
+        return code
     try:
         settings = load_settings()
     except SettingsError as exc:
@@ -44,7 +64,7 @@ def main() -> int:
         secret=settings.bot_token.get_secret_value(),
     )
     logger.info("starting")
-    asyncio.run(serve(settings))
+    asyncio.run(serve_orders(settings) if command == "worker" else serve(settings))
     logger.info("stopped")
     return 0
 

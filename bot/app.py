@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Self
@@ -11,11 +12,13 @@ from aiogram.client.default import DefaultBotProperties
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import TelegramAPIError
+from sqlalchemy import text
 
 from bot.db.engine import Database, create_engine
 from bot.db.migrate import migrate
 from bot.domain import JobKind
 from bot.handlers import build_router
+from bot.metrics import Metrics, StageClock, TelegramMeter
 from bot.middlewares.language import language_middleware
 from bot.middlewares.people import PeopleMiddleware
 from bot.middlewares.throttling import ThrottlingMiddleware
@@ -24,15 +27,18 @@ from bot.services import audio_tasks
 from bot.services.delivery import Delivery
 from bot.services.highlights import HighlightRecipe
 from bot.services.jobs import JobService, QueueLimits
-from bot.services.recipes import AudioPool, Recipe
+from bot.services.recipes import AudioPool, Fetch, Recipe
 from bot.services.sender import DeliveryUncertain, Limits, Sender
 from bot.services.status import StatusBoard
+from bot.services.telegram_files import downloader
 from bot.services.worker import Worker
 from bot.settings import Settings
 from bot.texts import SafeCore, Texts, build_core
+from bot.web import Health, build_web, serving
 
 logger = logging.getLogger(__name__)
 
+DEAF_AFTER_S = 120.0  # four long polls without an answer
 REQUEST_TIMEOUT_S = 120.0  # an upload of a long mix over a slow line
 
 
@@ -54,18 +60,24 @@ class App:
         pool: AudioPool,
         model_version: str,
         limits: Limits | None = None,
+        fetch: Fetch | None = None,
     ) -> None:
         core = build_core()
         texts = Texts(core)
         max_track_s = settings.max_track_minutes * 60.0
+        self._started = time.monotonic()
         self.settings = settings
         self.bot = bot
         self.database = database
+        self.health = Health()
+        self.metrics = Metrics()
+        self.metrics.watch_storage(database)
         self.sender = Sender(database, limits)
         bot.session.middleware(self.sender)
+        bot.session.middleware(TelegramMeter(self.metrics))
         recipes: dict[JobKind, Recipe] = {
             JobKind.HIGHLIGHT: HighlightRecipe(
-                bot=bot,
+                fetch=fetch or downloader(bot),
                 database=database,
                 pool=pool,
                 texts=texts,
@@ -87,7 +99,7 @@ class App:
             database=database,
             service=self.jobs,
             delivery=Delivery(bot, database, self.sender),
-            board=StatusBoard(bot, database, texts),
+            board=StatusBoard(bot, database, texts, on_stage=StageClock(self.metrics)),
             recipes=recipes,
             texts=texts,
             notify=self.notify_team,
@@ -95,6 +107,8 @@ class App:
         )
         self.dispatcher = self._dispatcher(core, texts)
         self.poller = Poller(self.dispatcher, bot)
+        self.health.checks["storage"] = self._check_storage
+        self.health.checks["telegram"] = self._check_telegram
 
     def _dispatcher(self, core: SafeCore, texts: Texts) -> Dispatcher:
         dispatcher = Dispatcher(
@@ -112,6 +126,15 @@ class App:
         dispatcher.update.outer_middleware(ThrottlingMiddleware())
         dispatcher.include_router(build_router())
         return dispatcher
+
+    async def _check_storage(self) -> list[str]:
+        async with asyncio.timeout(3.0), self.database.read() as session:
+            await session.execute(text("SELECT 1"))
+        return []
+
+    async def _check_telegram(self) -> list[str]:
+        silent_s = time.monotonic() - (self.poller.last_success or self._started)
+        return [f"no answer for {silent_s:.0f} s"] if silent_s > DEAF_AFTER_S else []
 
     async def notify_team(self, line: str) -> None:
         """One plain line to the admin chat; never the cause of another failure."""
@@ -132,15 +155,38 @@ class App:
             bot = build_bot(settings)
             stack.push_async_callback(bot.session.close)
             version = await pool.run(audio_tasks.model_version, timeout_s=120.0)
-            yield cls(settings, bot, database, pool, version, limits)
+            if settings.queue == "local":
+                yield cls(settings, bot, database, pool, version, limits)
+                return
+            from bot.services.remote import RemotePool
+            from bot.services.stream import WorkStream
+
+            stream = WorkStream(settings.redis_url.get_secret_value())
+            stack.push_async_callback(stream.close)
+            await stream.startup()
+            remote = RemotePool(stream, pool, downloader(bot), in_flight=settings.queue_in_flight)
+            app = cls(settings, bot, database, remote, version, limits, remote.fetch)
+            app.metrics.watch_stream(stream.backlog)
+            app.health.checks["queue"] = stream.check
+            yield app
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`: settle what the last run left, then work and listen. Then drain."""
-        await self.sender.load()
-        await self.worker.recover()
+        async with AsyncExitStack() as stack:
+            if self.settings.http_port:
+                web = build_web(self.health, self.metrics)
+                await stack.enter_async_context(
+                    serving(web, self.settings.http_host, self.settings.http_port)
+                )
+            await self.sender.load()
+            await self.worker.recover()
+            await self._work(stop)
+
+    async def _work(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             working = tasks.create_task(self.worker.run())
             listening = tasks.create_task(self.poller.run())
+            self.health.is_ready = True
             logger.info("ready")
             await stop.wait()
             logger.info("stopping")

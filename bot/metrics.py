@@ -1,5 +1,6 @@
 """What Prometheus may ask: counted where it happens, or read from storage at the moment of the question."""
 
+import resource
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -20,9 +21,7 @@ SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 600)
 
 
 class Metrics:
-    """One registry for one process. `refresh` functions run before each answer, for what is read and not
-    counted.
-    """
+    """One process's registry. `refreshers` run before each answer, for what is read and not counted."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -33,13 +32,9 @@ class Metrics:
         self.age = self._gauge("queue_age_seconds", "How long the oldest waiting job has waited", "lane")
         self.stream_depth = self._gauge("stream_depth", "Orders in Redis that no worker has answered")
         self.stream_age = self._gauge("stream_age_seconds", "Age of the oldest of them")
-        self.worker_memory = self._gauge(
-            "worker_memory_bytes", "Resident memory of each audio process", "worker"
-        )
+        self.worker_memory = self._gauge("worker_memory_bytes", "Resident memory of each process", "worker")
         self.stage_seconds = self._histogram("stage_seconds", "Time that jobs spent in a stage", "stage")
-        self.order_seconds = self._histogram(
-            "order_seconds", "Time of one order in an audio worker", "outcome"
-        )
+        self.order_seconds = self._histogram("order_seconds", "Time of one order in a worker", "outcome")
         self.telegram_seconds = self._histogram("telegram_seconds", "Time of one Bot API request", "method")
         self.telegram_errors = Counter(
             "highlight_telegram_errors",
@@ -140,7 +135,7 @@ def children_memory_bytes() -> list[int]:
         try:
             for pid in listing.read_text().split():
                 pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-                sizes.append(pages * 4096)
+                sizes.append(pages * resource.getpagesize())
         except OSError:  # one ended meanwhile
             continue
     return sizes

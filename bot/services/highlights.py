@@ -4,7 +4,6 @@ off).
 
 from dataclasses import replace
 
-from aiogram import Bot
 from aiogram.methods import SendAudio, SendVoice, TelegramMethod
 from aiogram.types import FSInputFile, Message
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,8 +24,7 @@ from bot.domain import (
 )
 from bot.services import audio_tasks
 from bot.services.audio_tasks import ClipOrder
-from bot.services.recipes import AudioPool, Desk, reply_to
-from bot.services.telegram_files import download
+from bot.services.recipes import AudioPool, Desk, Fetch, reply_to
 from bot.texts import Caption, Texts, clean_name, track_name
 
 # Generous: the slowest file within the limits, on a machine that is busy with others.
@@ -37,7 +35,7 @@ class HighlightRecipe:
     def __init__(
         self,
         *,
-        bot: Bot,
+        fetch: Fetch,
         database: Database,
         pool: AudioPool,
         texts: Texts,
@@ -45,7 +43,7 @@ class HighlightRecipe:
         max_download_bytes: int,
         max_track_s: float,
     ) -> None:
-        self._bot = bot
+        self._fetch = fetch
         self._database = database
         self._pool = pool
         self._texts = texts
@@ -85,7 +83,7 @@ class HighlightRecipe:
         path = desk.folder / "track"
         if not path.exists():
             desk.stage(Stage.DOWNLOADING)
-            await download(self._bot, track.file_id, path, max_bytes=self._max_download_bytes)
+            await self._fetch(track.file_id, path, self._max_download_bytes)
         is_mp3 = options.answer_kind is AnswerKind.AUDIO
         order = ClipOrder(
             length_s=options.length_s,

@@ -23,7 +23,7 @@ class AudioPool(Protocol):
     def workers(self) -> int: ...
 
     async def run(
-        self, fn: Callable[..., Result], *args: Any, timeout_s: float | None = None, **kwargs: Any
+        self, fn: Callable[..., Result], /, *args: Any, timeout_s: float | None = None, **kwargs: Any
     ) -> Result: ...
 
 
@@ -56,6 +56,9 @@ class Recipe(Protocol):
 
 
 Recipes = Mapping[JobKind, Recipe]
+# Brings the file of a file_id to a path, at most so many bytes. Where workers are elsewhere, it leaves a note
+# there that the pool understands: so the path is for the pool's tasks, not for reading here.
+Fetch = Callable[[str, Path, int], Awaitable[None]]
 Notify = Callable[[str], Awaitable[None]]
 
 

@@ -8,20 +8,18 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bot.services.orders import REMOTE, Ticket, decode, decode_error, encode, find_tickets
-from bot.services.recipes import AudioPool
+from bot.services.recipes import AudioPool, Fetch
 from bot.services.stream import WorkLost, WorkStream, persevere
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-Fetch = Callable[[str, Path, int], Awaitable[None]]
-
 POLL_S = 0.1
 LOOK_AFTER = 20  # polls between two looks whether the order is still in the stream
 TASK = "audio"
@@ -30,7 +28,9 @@ TASK = "audio"
 class RemotePool:
     """Orders go to the workers; what must not travel (large results) runs in the `local` pool."""
 
-    def __init__(self, stream: WorkStream, local: AudioPool, fetch: Fetch) -> None:
+    def __init__(self, stream: WorkStream, local: AudioPool, fetch: Fetch, *, in_flight: int = 32) -> None:
+        """`in_flight`: orders that this front end has with the workers at once, however many those are."""
+        self.workers = in_flight
         self._stream = stream
         self._local = local
         self._fetch = fetch
@@ -39,15 +39,17 @@ class RemotePool:
         """Instead of a download: the worker makes it, so that audio passes neither here nor through Redis."""
         Ticket(file_id, max_bytes).write(target)
 
-    async def run(self, function: Callable[..., Result], /, *args: Any, timeout_s: float) -> Result:
+    async def run(
+        self, fn: Callable[..., Result], /, *args: Any, timeout_s: float | None = None, **kwargs: Any
+    ) -> Result:
         """As `AudioPool.run`. `timeout_s` bounds the work, not the wait for a worker."""
         tickets = find_tickets(args)
-        if not tickets or function.__name__ not in REMOTE:
+        if not tickets or kwargs or fn.__name__ not in REMOTE:
             for path, ticket in tickets.items():
                 await self._fetch(ticket.file_id, path, ticket.max_bytes)
-            return await self._local.run(function, *args, timeout_s=timeout_s)
+            return await self._local.run(fn, *args, timeout_s=timeout_s, **kwargs)
         folder = next(iter(tickets)).parent
-        order = {"function": function.__name__, "args": encode(args, folder), "timeout_s": timeout_s}
+        order = {"function": fn.__name__, "args": encode(args, folder), "timeout_s": timeout_s}
         name = hashlib.sha256(json.dumps(order, sort_keys=True).encode()).hexdigest()[:32]
         while True:
             answer = await self._answer(name, order)

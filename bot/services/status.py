@@ -7,6 +7,7 @@ same message.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -31,12 +32,19 @@ TICK_S = 1.0
 
 class StatusBoard:
     def __init__(
-        self, bot: Bot, database: Database, texts: Texts, show_after: timedelta = SHOW_AFTER
+        self,
+        bot: Bot,
+        database: Database,
+        texts: Texts,
+        show_after: timedelta = SHOW_AFTER,
+        on_stage: Callable[[Job, Stage | None], None] = lambda _job, _stage: None,
     ) -> None:
+        """`on_stage` hears of every change; None: the job has left this process's hands."""
         self._bot = bot
         self._database = database
         self._texts = texts
         self._show_after = show_after
+        self._on_stage = on_stage
         self._stages: dict[int, Stage] = {}
         self._shown: dict[int, tuple[str, float]] = {}  # chat -> text, loop time of the last edit
         self._busy: set[int] = set()
@@ -44,10 +52,12 @@ class StatusBoard:
 
     def stage(self, job: Job, stage: Stage) -> None:
         self._stages[job.id] = stage
+        self._on_stage(job, stage)
         self._bell.ring()
 
     def forget(self, job: Job) -> None:
         self._stages.pop(job.id, None)
+        self._on_stage(job, None)
         self._bell.ring()
 
     async def run(self) -> None:

@@ -257,5 +257,15 @@ class WorkStream(RedisStreamBroker):
         created_ms = int(oldest[0][0].split(b"-")[0])
         return depth, max(0.0, time.time() - created_ms / 1000)
 
+    async def check(self) -> list[str]:
+        """For the health page: what is wrong with Redis, in words."""
+        async with asyncio.timeout(3.0), self._redis() as redis:
+            await redis.ping()
+        return []
+
+    async def close(self) -> None:
+        await self.results.shutdown()
+        await self.shutdown()
+
     def _redis(self) -> Redis:
         return Redis(connection_pool=self.connection_pool)

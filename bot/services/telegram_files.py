@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
@@ -13,6 +14,15 @@ from inference.errors import InputRejected, Rejection
 
 class DownloadFailed(Exception):
     """Worth another try. Carries no cause: the library's errors quote the link, which contains the token."""
+
+
+def downloader(bot: Bot) -> Callable[[str, Path, int], Awaitable[None]]:
+    """`download` with the bot filled in, as recipes want it."""
+
+    async def fetch(file_id: str, target: Path, max_bytes: int) -> None:
+        await download(bot, file_id, target, max_bytes=max_bytes)
+
+    return fetch
 
 
 async def download(bot: Bot, file_id: str, target: Path, *, max_bytes: int, timeout_s: float = 120.0) -> None:

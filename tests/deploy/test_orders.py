@@ -22,9 +22,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("there")
 
 
-def test_call_arrives_with_its_files_in_the_other_folder(
-    folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_call_arrives_with_its_files_in_the_other_folder(folder: Path, there: Path) -> None:
     order = ClipOrder(30.0, start_s=1.5, is_mp3=True, title="Здравствуй")
     call = (str(folder / "track"), str(folder / "out.ogg"), order, DOCUMENT)
     decoded = decode(encode(call, folder), there)
@@ -33,9 +31,7 @@ def test_call_arrives_with_its_files_in_the_other_folder(
     assert decoded.outputs == [there / "out.ogg"]
 
 
-def test_result_comes_back_with_paths_of_the_asking_folder(
-    folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_result_comes_back_with_paths_of_the_asking_folder(folder: Path, there: Path) -> None:
     analysis = AnalysisResult(DOCUMENT, "v1", 200.0, 120.0, "A minor", 0.7, None, "Band")
     result = (analysis, Clip(str(there / "out.ogg"), 30.0, 10.0, 40.0, 0.9))
     decoded = decode(encode(result, there), folder)
