@@ -148,6 +148,7 @@ class Watched:
     is_off: bool = False  # down on purpose
     is_done: bool = False  # ended by itself with 0 and is not expected to run
     as_of: float = 0.0  # an inspection covers everything up to here
+    heard_at: float = 0.0  # the newest event about it
     incident_id: int | None = None
     well_since: float | None = None
     successor_id: str = ""  # created under the same key while this one still exists

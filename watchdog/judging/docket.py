@@ -24,7 +24,7 @@ from watchdog.incidents import (
 )
 
 _STANDINGS = {Phase.RUNNING: Standing.UP, Phase.DOWN: Standing.DOWN}
-MAX_FACTS = 12  # a message shows the first few and the last few
+MAX_FACTS = 8  # a message shows the first few and the last few
 
 
 def standing_of(watched: Watched) -> Standing:
@@ -169,7 +169,7 @@ class Docket:
         if fact is not None:
             facts = (*facts, fact)
             if len(facts) > MAX_FACTS:
-                facts = (*facts[: MAX_FACTS // 3], *facts[-(MAX_FACTS - MAX_FACTS // 3) :])
+                facts = (*facts[: MAX_FACTS // 4], *facts[-(MAX_FACTS - MAX_FACTS // 4) :])
         incident = replace(incident, facts=facts)
         self.incidents[incident.id] = incident
         self._changes.append(Change(ChangeType.UPDATED, incident))

@@ -28,9 +28,14 @@ def judge_event(docket: Docket, event: ContainerEvent) -> None:
         return
     if event.action in ("create", "start"):
         _REBIRTHS[event.action](docket, watched, event)
-        return
-    if watched is None:
-        return
+    elif watched is not None:
+        _step(docket, watched, event)
+    heard = docket.find(event.container_id, event.who.key)
+    if heard is not None:
+        docket.change(heard, heard_at=max(heard.heard_at, event.at))
+
+
+def _step(docket: Docket, watched: Watched, event: ContainerEvent) -> None:
     if event.action == "destroy" and event.container_id == watched.successor_id:
         docket.change(watched, successor_id="")
     elif event.container_id == watched.container_id and event.action in _STEPS:

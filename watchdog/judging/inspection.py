@@ -23,7 +23,7 @@ def judge_snapshot(docket: Docket, snapshot: Snapshot) -> None:
         watched = docket.find(seen.container_id, seen.who.key)
         if watched is None:
             _meet(docket, seen, snapshot.at)
-        elif _newest(watched) <= snapshot.at:
+        elif watched.heard_at <= snapshot.at:
             _compare(docket, watched, seen, snapshot.at)
     if snapshot.is_complete:
         _miss_absent(docket, snapshot)
@@ -37,12 +37,6 @@ def _current(inspections: Iterable[Inspection]) -> list[Inspection]:
     for seen in sorted(inspections, key=lambda seen: (seen.status in LIVE, seen.created_at)):
         best[seen.who.key] = seen
     return list(best.values())
-
-
-def _newest(watched: Watched) -> float:
-    """The time of the newest event that is known of this container."""
-    last_death = watched.deaths[-1].at if watched.deaths else 0.0
-    return max(watched.phase_since, watched.killed_at, watched.oom_at, last_death)
 
 
 def _meet(docket: Docket, seen: Inspection, at: float) -> None:
@@ -193,7 +187,7 @@ def _unseen_death(docket: Docket, seen: Inspection, at: float) -> Death:
 def _miss_absent(docket: Docket, snapshot: Snapshot) -> None:
     present = {seen.container_id for seen in snapshot.inspections}
     for watched in list(docket.containers.values()):
-        if watched.phase is Phase.GONE or watched.container_id in present or _newest(watched) > snapshot.at:
+        if watched.phase is Phase.GONE or watched.container_id in present or watched.heard_at > snapshot.at:
             continue
         current = docket.incident_of(watched)
         if current is not None and current.kind.is_quiet:

@@ -69,7 +69,8 @@ def regain_engine(docket: Docket, back: EngineBack) -> None:
         for key in engine.running_before:
             watched = docket.containers.get(key)
             if watched is not None:
-                docket.change(watched, deaths=(), killed_at=0.0, is_off=False)
+                own = tuple(death for death in watched.deaths if not death.is_planned)
+                docket.change(watched, deaths=own, killed_at=0.0, is_off=False)
 
 
 def see_return(docket: Docket, snapshot: Snapshot) -> None:
@@ -118,5 +119,6 @@ def _conclude(docket: Docket, now: float) -> None:
     incident = replace(incident, n_back=len(back), not_back=titles, back_at=engine.back_at)
     docket.close_incident(incident, Outcome.RETURNED, now)
     for not_returned in not_back:
-        watched = docket.change(not_returned, deaths=())  # explained by the outage
+        own = tuple(death for death in not_returned.deaths if not death.is_unseen)  # the others: the outage
+        watched = docket.change(not_returned, deaths=own)
         docket.raise_incident(watched, Kind.NOT_RETURNED, Fact(watched.phase_since, "not_returned"))
