@@ -23,6 +23,8 @@ FADE_IN_S = 0.03
 FADE_OUT_S = 0.3
 _GATE_BLOCK_S = 0.4
 _OVERSAMPLING = 4
+_PEAK_BLOCK_S = 5.0
+_PEAK_CONTEXT_S = 0.02  # more than the resampler rings
 _ABSOLUTE_GATE_LUFS = -70.0
 _K_FILTERS = (
     ((1.53512485958697, -2.69169618940638, 1.19839281085285), (1.0, -1.69065929318241, 0.73248077421585)),
@@ -145,17 +147,27 @@ def _quarter_sine(n: int) -> FloatArray:
 
 
 def _true_peaks(waveform: Waveform) -> FloatArray:
-    """Largest interpolated magnitude around each sample, over all channels: (n_samples,)."""
+    """Largest interpolated magnitude around each sample, over all channels: (n_samples,).
+
+    Block by block: four times a minute of stereo would be the largest array of the whole job.
+    """
     samples = waveform.samples
-    if samples.shape[1] == 0:
-        return np.zeros(0, dtype=np.float32)
-    fine = soxr.resample(samples.T, waveform.sr, waveform.sr * _OVERSAMPLING, quality="MQ")
-    n_fine = samples.shape[1] * _OVERSAMPLING
-    envelope = np.zeros(n_fine, dtype=np.float32)
-    for channel in fine.T:
-        np.maximum(envelope[: len(channel)], np.abs(channel[:n_fine]), out=envelope[: len(channel)])
-    peaks = envelope.reshape(-1, _OVERSAMPLING).max(axis=1)
-    return np.asarray(np.maximum(peaks, np.abs(samples).max(axis=0)))
+    n_samples = samples.shape[1]
+    peaks = np.empty(n_samples, dtype=np.float32)
+    n_block, n_context = round(_PEAK_BLOCK_S * waveform.sr), round(_PEAK_CONTEXT_S * waveform.sr)
+    for start in range(0, n_samples, n_block):
+        end = min(start + n_block, n_samples)
+        first = max(0, start - n_context)
+        around = samples[:, first : end + n_context]
+        fine = soxr.resample(around.T, waveform.sr, waveform.sr * _OVERSAMPLING, quality="MQ")
+        envelope = np.zeros(around.shape[1] * _OVERSAMPLING, dtype=np.float32)
+        for channel in fine.T:
+            np.maximum(
+                envelope[: len(channel)], np.abs(channel[: len(envelope)]), out=envelope[: len(channel)]
+            )
+        between = envelope.reshape(-1, _OVERSAMPLING).max(axis=1)[start - first : end - first]
+        peaks[start:end] = np.maximum(between, np.abs(samples[:, start:end]).max(axis=0))
+    return peaks
 
 
 def _limited(waveform: Waveform, peaks: FloatArray, gain_db: float, ceiling_dbtp: float) -> Waveform:
