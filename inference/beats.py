@@ -17,10 +17,11 @@ BASS_PULL = 0.5  # a kick between hats as loud as it is the beat
 # A pulse is doubled where what sounds half-way between its beats is nearly as strong as the beats: four on
 # the floor, bare clicks. The share asked for grows with the tempo; tuned on POP909, clicks and drum loops.
 DOUBLING_SHARE = 0.78  # at DOUBLING_PERIOD_S
-DOUBLING_SHARE_PER_OCTAVE = 0.1
+DOUBLING_SHARE_PER_OCTAVE = 0.1  # above that tempo
+DOUBLING_SHARE_PER_OCTAVE_BELOW = 0.35  # nobody taps at 53
 DOUBLING_PERIOD_S = 0.8  # 75 BPM
 SLOW_PERIOD_S = 1.25  # 48 BPM
-FASTEST_DOUBLED_S = 0.54  # 111 BPM
+FASTEST_DOUBLED_S = 0.58  # 103 BPM
 
 
 def track_beats(onsets: Array, frames_per_beat: Array) -> npt.NDArray[np.int64]:
@@ -46,9 +47,9 @@ def track_beats_in_octave(
     factor = 2.0 ** np.ceil(np.log2(period_s / SLOW_PERIOD_S))  # the slowest with a period up to 1.25 s
     while True:
         beats = track_beats(onsets + BASS_PULL * onset_bass, frames_per_beat / factor)
-        share_asked = DOUBLING_SHARE - DOUBLING_SHARE_PER_OCTAVE * np.log2(
-            period_s / factor / DOUBLING_PERIOD_S
-        )
+        octaves = float(np.log2(DOUBLING_PERIOD_S * factor / period_s))
+        slope = DOUBLING_SHARE_PER_OCTAVE if octaves > 0 else DOUBLING_SHARE_PER_OCTAVE_BELOW
+        share_asked = DOUBLING_SHARE + slope * octaves
         if period_s / factor < FASTEST_DOUBLED_S or _offbeat_share(beats, onsets, onset_bass) < share_asked:
             return beats, float(factor)
         factor *= 2.0

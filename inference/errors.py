@@ -2,6 +2,7 @@
 
     HighlightError
     ├── InputRejected         the user can act: the code says how, the bot's texts say it in words
+    │   └── MixTrackRejected  the same, for one track of a mix
     ├── ModelContractError    the weights and the code disagree: a person of the team must look
     └── EngineError           the worker could not do its work
         ├── WorkerTimeout     a stage ran past its time limit; the worker was ended
@@ -44,6 +45,15 @@ class InputRejected(HighlightError):
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}" if self.detail else str(self.code)
+
+
+class MixTrackRejected(InputRejected):
+    """One track of a mix cannot be used; `track` is its index among those given. The others are fine."""
+
+    def __init__(self, track: int, code: Rejection, detail: str = "") -> None:
+        super().__init__(code, detail)
+        self.args = (track, code, detail)
+        self.track = track
 
 
 class ModelContractError(HighlightError):

@@ -21,6 +21,7 @@ class Stage(IntEnum):
     LISTENING = 1  # decoding and measuring; has a share of done seconds
     CHOOSING = 2
     CUTTING = 3
+    MIXING = 4  # has a share of done seconds of the mix
 
 
 @dataclass(frozen=True, slots=True)
