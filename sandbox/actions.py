@@ -8,7 +8,7 @@ from sandbox.formatting import find_entities, parse_html
 from sandbox.methods import Desk, Query
 from sandbox.methods.profile import describe_member
 from sandbox.methods.sending import store_photo, store_picture
-from sandbox.probe import Probe, guess_kind, guess_mime, probe_media
+from sandbox.probe import Probe, guess_kind, guess_mime, probe_media, rewrap_as_ogg
 from sandbox.refusals import ActionError, Json
 from sandbox.world import Chat, Person
 
@@ -75,6 +75,9 @@ async def file_content(
     size.
     """
     probe = await asyncio.to_thread(probe_media, source) if source else Probe()
+    if source and kind == "voice" and probe.codec == "opus" and not probe.is_opus:
+        # A browser records Opus into WebM; Telegram's clients send OGG.
+        probe = await asyncio.to_thread(rewrap_as_ogg, source)
     if kind == "auto":
         kind = guess_kind(file_name, probe)
     if kind == "photo":

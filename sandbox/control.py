@@ -5,6 +5,7 @@ a form with the JSON in the field `say` and files beside it.
 """
 
 import asyncio
+import itertools
 import json
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,7 @@ from sandbox.refusals import ActionError, Json, Refusal
 from sandbox.world import Chat, Person
 
 LONG_POLL_S = 25.0
+ALBUM_LIMIT = 10
 Deed = Callable[[Json], Awaitable[Any]]
 
 
@@ -155,15 +157,27 @@ class Control:
             return await self._answer(self._send(say, files))
 
     async def _send(self, say: Json, files: list[tuple[str, Path]]) -> list[Json]:
-        """Post one message, or one a file with a common `media_group_id`."""
+        """Post one message, or one a file; files that fit together share a `media_group_id`."""
         chat, person = self._scene(say)
-        contents = await self._contents(say, files)
-        if len(contents) > 1:
-            group_id = str(12_000_000_000 + self.desk.world.serial())
-            contents = [{**content, "media_group_id": group_id} for content in contents]
+        contents = self._group(await self._contents(say, files))
         origin = actions.forward_origin(None, say.get("forwarded_from"))
         reply_to = say.get("reply_to")
         return [actions.say(self.desk, chat, person, {**c, **origin}, reply_to) for c in contents]
+
+    def _group(self, contents: list[Json]) -> list[Json]:
+        """Albums as a client makes them: neighbours of one sort, at most ten."""
+        grouped: list[Json] = []
+        for sort_name, neighbours in itertools.groupby(contents, _album_sort):
+            sort = list(neighbours)
+            for first in range(0, len(sort), ALBUM_LIMIT):
+                album = sort[first : first + ALBUM_LIMIT]
+                mark = (
+                    {"media_group_id": str(12_000_000_000 + self.desk.world.serial())}
+                    if len(album) > 1 and sort_name != "alone"
+                    else {}
+                )
+                grouped += [content | mark for content in album]
+        return grouped
 
     async def _contents(self, say: Json, files: list[tuple[str, Path]]) -> list[Json]:
         kind = say.get("kind", "auto" if files else "text")
@@ -187,6 +201,16 @@ class Control:
         ]
         contents[0] |= caption
         return contents
+
+    async def do_sample(self, say: Json) -> list[Json]:
+        """Send the song that the project synthesises itself."""
+        from sandbox.song import PERFORMER, TITLE, write_song  # its numerics are heavy to import
+
+        path = self.desk.world.directory / "sample-song.mp3"
+        if not path.exists():
+            await asyncio.to_thread(write_song, path)
+        fields = {"title": TITLE, "performer": PERFORMER}
+        return await self._send({**say, "kind": "audio", "fields": fields}, [(path.name, path)])
 
     async def do_forward(self, say: Json) -> Json:
         chat, person = self._scene(say)
@@ -284,6 +308,12 @@ class Control:
     def _scene(self, say: Json) -> tuple[Chat, Person]:
         person = self.desk.world.person(say["user"])
         return self._chat(say.get("chat") or person.id), person
+
+
+def _album_sort(content: Json) -> str:
+    if "photo" in content or "video" in content:
+        return "picture"
+    return next((kind for kind in ("audio", "document") if kind in content), "alone")
 
 
 _NOT_FORWARDED = {

@@ -86,6 +86,19 @@ def probe_media(path: Path) -> Probe:
         return Probe()
 
 
+def rewrap_as_ogg(path: Path) -> Probe:
+    """Put an Opus stream of another container into OGG, in place."""
+    target = path.with_suffix(".rewrapped")
+    with av.open(str(path)) as source, av.open(str(target), "w", format="ogg") as container:
+        stream = container.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    target.replace(path)
+    return probe_media(path)
+
+
 def image_size(content: bytes | Path) -> tuple[int, int, str] | None:
     """(width, height, format) of a picture, None when it is not one."""
     try:
