@@ -1,0 +1,125 @@
+"""What each part is worth: variants trained alike on one split, scored on the artists they never saw."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training.evaluate import Row, markdown, scored
+from training.folds import (
+    REPETITION_FIT,
+    REPETITION_NET,
+    SPECTRAL_FIT,
+    SPECTRAL_NET,
+    chroma_arrays,
+    chroma_inputs,
+    mel_arrays,
+    mel_inputs,
+)
+from training.graph import graph_inputs
+from training.network import RepetitionNet, SpectralNet
+from training.original import OriginalNet
+from training.repetition import pooled, standardised
+from training.songs import FloatArray, Song
+from training.train import FitConfig, examples_of, fit
+
+log = logging.getLogger(__name__)
+TEST_FOLDS = (0, 1)
+N_VARIATIONS = 4
+Inputs = Callable[[dict[str, FloatArray]], tuple[Tensor, ...]]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A network, what it reads, and from which songs it learns."""
+
+    name: str
+    make: Callable[[], nn.Module]
+    inputs_of: Inputs
+    on_mel: bool
+    how: FitConfig
+    with_renders: bool = False
+
+
+def raw_chroma(arrays: dict[str, FloatArray]) -> tuple[Tensor, ...]:
+    """Chroma as it is, per point, for the original architecture."""
+    chroma = torch.from_numpy(np.ascontiguousarray(arrays["chroma"]))
+    return standardised(pooled(torch.sqrt(chroma))), torch.zeros(1, 1, 1)
+
+
+def raw_mel(arrays: dict[str, FloatArray]) -> tuple[Tensor, ...]:
+    """Log-mel as it is, per point, for the original architecture."""
+    mel = torch.from_numpy(np.ascontiguousarray(arrays["mel"]))
+    mel = torch.maximum(mel, mel.max() - 80) - mel.max() + 40
+    return pooled(mel) / 20, torch.zeros(1, 1, 1)
+
+
+def variants() -> list[Variant]:
+    """The rows of the table, the full nets first."""
+    net, mel = REPETITION_NET, SPECTRAL_NET
+    chroma_variants = {
+        "repetition net": net,
+        "without attention": replace(net, attention=False),
+        "without multi-scale": replace(net, kernels=(3,)),
+        "without repetition": replace(net, repetition=False),
+        "without position": replace(net, position=False),
+    }
+    mel_variants = {
+        "spectral net": mel,
+        "without attention": replace(mel, attention=False),
+        "without multi-scale": replace(mel, kernels=(3,)),
+    }
+    out = [
+        Variant(f"chroma: {name}", lambda c=config: RepetitionNet(c), chroma_inputs, False, REPETITION_FIT)
+        for name, config in chroma_variants.items()
+    ]
+    both, fit_ = "chroma: repetition net, renders too", REPETITION_FIT
+    out.append(Variant(both, lambda: RepetitionNet(net), chroma_inputs, False, fit_, with_renders=True))
+    out.append(Variant("chroma: original architecture", lambda: OriginalNet(24), raw_chroma, False, fit_))
+    out += [
+        Variant(f"mel: {name}", lambda c=config: SpectralNet(c), mel_inputs, True, SPECTRAL_FIT)
+        for name, config in mel_variants.items()
+    ]
+    out.append(Variant("mel: original architecture", lambda: OriginalNet(128), raw_mel, True, SPECTRAL_FIT))
+    return out
+
+
+def table(labelled: Sequence[Song], rendered: Sequence[Song], run: Path) -> str:
+    """Train what is not in `run` yet, score all, and return the tables."""
+    run.mkdir(parents=True, exist_ok=True)
+    rows: dict[bool, list[Row]] = {False: [], True: []}
+    for variant in variants():
+        pool = rendered if variant.on_mel else [*labelled, *(rendered if variant.with_renders else [])]
+        tests = rendered if variant.on_mel else labelled
+        net = _trained(variant, [s for s in pool if s.fold not in TEST_FOLDS], run)
+        tested = [s for s in tests if s.fold in TEST_FOLDS]
+        rows[variant.on_mel].append(Row(variant.name, [scored(s, _curve(net, variant, s)) for s in tested]))
+        log.info("%s: %s", variant.name, rows[variant.on_mel][-1].cells())
+    parts = (("Billboard", rows[False]), ("renders", rows[True]))
+    return "\n".join(f"\n### Parts, on {name}\n\n{markdown(some)}" for name, some in parts)
+
+
+def _trained(variant: Variant, songs: Sequence[Song], run: Path) -> nn.Module:
+    path = run / f"{variant.name.replace(' ', '-').replace(':', '').replace(',', '')}.pt"
+    torch.manual_seed(0)
+    net = variant.make()
+    if path.exists():
+        net.load_state_dict(torch.load(path, weights_only=True))
+        return net.eval()
+    arrays_of = mel_arrays if variant.on_mel else chroma_arrays
+    bank = [examples_of(s, arrays_of, variant.inputs_of, N_VARIATIONS, 0) for s in songs]
+    net = fit(net, bank, variant.how, 0)
+    torch.save(net.state_dict(), path)
+    return net
+
+
+def _curve(net: nn.Module, variant: Variant, song: Song) -> FloatArray:
+    mel, chroma, loudness_db = (x.numpy() for x in graph_inputs(song))
+    arrays = {"chroma": chroma, "mel": mel, "loudness_db": loudness_db}
+    with torch.no_grad():
+        curve: FloatArray = torch.sigmoid(net(*variant.inputs_of(arrays))).numpy()
+    return curve
