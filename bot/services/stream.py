@@ -48,12 +48,22 @@ def _asked(task_id: str) -> str:
     return f"highlight:asked:{task_id}"
 
 
+def heed_cancelling() -> None:
+    """redis-py 8.1 loses a cancellation that arrives while it connects; the task itself still knows."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def persevere(action: Callable[[], Awaitable[Any]], what: str) -> Any:
     """Repeat until Redis is there again: its restart must lose neither a result nor an acknowledgement."""
     while True:
         try:
-            return await action()
+            result = await action()
+            heed_cancelling()
+            return result
         except GONE as exc:
+            heed_cancelling()
             logger.warning("redis is away while %s: %s", what, type(exc).__name__)
             await asyncio.sleep(RETRY_S)
 
@@ -174,8 +184,11 @@ class WorkStream(RedisStreamBroker):
         """One message at a time: first what a dead worker left, then what is new."""
         while True:
             try:
-                found = await self._claim_lost() or await self._read_new()
+                found = await self._claim_lost()
+                heed_cancelling()
+                found = found or await self._read_new()
             except GONE as exc:
+                heed_cancelling()
                 logger.warning("redis is away: %s", type(exc).__name__)
                 await asyncio.sleep(RETRY_S)
                 continue
