@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from inference.config import DEFAULT_LENGTH_S, MAX_TRACK_S
 from inference.datatypes import EncodedVoice, Highlight, TrackAnalysis, Window
+from inference.mixing.nouns import MixPlan, MixResult
 
 
 def highlight(
@@ -34,6 +35,40 @@ def mp3(
     from inference.pipeline import cut_mp3
 
     return cut_mp3(path, window, out_path, title, performer, album)
+
+
+def analysis(path: str, max_s: float = MAX_TRACK_S) -> TrackAnalysis:
+    """What a mix needs of a track that nobody has asked a highlight of."""
+    from inference.decode import DecodeLimits
+    from inference.pipeline import analyse_track
+
+    return analyse_track(path, DecodeLimits(max_s=max_s))
+
+
+def mix(
+    plan: MixPlan, paths: Sequence[str], out_path: str, title: str, performer: str, album: str = ""
+) -> MixResult:
+    """A planned mix as an MP3 that can be sent; `paths` as the plan's tracks are numbered."""
+    from inference.mixing.render import render_mix
+
+    return render_mix(plan, paths, out_path, title=title, performer=performer, album=album)
+
+
+def mix_preview(
+    plan: MixPlan, index: int, paths: Sequence[str], out_path: str, title: str, performer: str
+) -> MixResult:
+    """One transition of a planned mix as an MP3 of some 20 s; the paths of other tracks are not read."""
+    from inference.mixing.render import render_transition_preview
+
+    return render_transition_preview(plan, index, paths, out_path, title=title, performer=performer)
+
+
+def mix_picture(plan: MixPlan, names: Sequence[str], out_path: str) -> str:
+    """A planned mix as a PNG; returns `out_path`."""
+    from inference.mixing.picture import draw_mix
+
+    draw_mix(plan, names, out_path)
+    return out_path
 
 
 def curve_picture(

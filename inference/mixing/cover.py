@@ -10,7 +10,7 @@ import math
 
 from PIL import Image, ImageDraw
 
-from inference.mixing.plan import MixPlan
+from inference.mixing.nouns import MixPlan
 
 PIXELS = 640
 OVERSAMPLING = 2

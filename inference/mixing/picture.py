@@ -1,6 +1,8 @@
 """A mix as a picture: who plays when, how they fade, the tempo all along."""
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from inference.mixing.cover import key_colour
-from inference.mixing.plan import Joint, MixPlan, tempo_curve, time_code
+from inference.mixing.nouns import Joint, MixPlan, time_code
 
 INK = "#1d2230"
 FAINT = "#9aa3b8"
@@ -49,11 +51,11 @@ def _draw_lane(axes: Axes, plan: MixPlan, place: int, name: str) -> None:
     facts = [f"{segment.tempo_bpm:.0f} BPM" if segment.tempo_bpm else "no steady tempo"]
     facts += [segment.camelot] if segment.camelot else []
     label = f"{time_code(segment.start_s)}  {_short(name)}  ({', '.join(facts)})"
-    # Text grows into the picture: to the right in its left half, to the left in its right half.
+    # Beside the band, where there is room: after it in the picture's left half, before it in the right.
     is_late = times[0] > plan.total_s / 2
     axes.annotate(
         label,
-        (times[-1] if is_late else times[0], place),
+        (times[0] if is_late else times[-1], place),
         xytext=(-6 if is_late else 6, 0),
         textcoords="offset points",
         va="center",
@@ -108,3 +110,31 @@ def _draw_tempo(axes: Axes, plan: MixPlan) -> None:
 
 def _short(name: str) -> str:
     return name if len(name) <= 48 else f"{name[:47]}…"
+
+
+def tempo_curve(plan: MixPlan) -> list[tuple[float, float]]:
+    """(mix time, BPM): each tempo in the octave nearest to the one before, NaN where unknown."""
+    points: list[tuple[float, float]] = []
+    now_s, previous = 0.0, math.nan
+    for i, segment in enumerate(plan.segments):
+        tempo = _in_octave_of(previous, segment.tempo_bpm)
+        previous = previous if math.isnan(tempo) else tempo
+        if i == len(plan.transitions):
+            points += [(now_s, tempo), (plan.total_s, tempo)]
+            break
+        after = plan.transitions[i]
+        points += [(now_s, tempo), (after.start_s, tempo)]
+        now_s = after.start_s + after.duration_s
+        if after.joint is Joint.BEATS:
+            own_s = (after.leaving_s[-1] - after.leaving_s[0]) / after.n_bars
+            for from_s, to_s in pairwise(after.grid_s):
+                points.append((after.start_s + (from_s + to_s) / 2, tempo * own_s / (to_s - from_s)))
+        else:
+            points.append((after.start_s + after.duration_s / 2, math.nan))
+    return points
+
+
+def _in_octave_of(reference_bpm: float, tempo_bpm: float | None) -> float:
+    if tempo_bpm is None or math.isnan(reference_bpm):
+        return math.nan if tempo_bpm is None else tempo_bpm
+    return tempo_bpm * 2.0 ** round(math.log2(reference_bpm / tempo_bpm))

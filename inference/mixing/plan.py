@@ -1,129 +1,29 @@
-"""What a mix will be, from the analyses alone: spans, order, transitions, length. Pure and quick.
+"""What a mix will be, from the analyses alone: spans, order, transitions, length. Pure and quick."""
 
-Two clocks: source time, in seconds of one track, and mix time, in seconds of the whole. A transition is a
-grid of bar lines: `grid_s` in mix time after `start_s`, and for both tracks the source times that fall on
-them. Between transitions a track plays at its own tempo.
-"""
-
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Any
 
-import numpy as np
-
-from inference.config import DEFAULT_LENGTH_S
 from inference.datatypes import Rhythm, TrackAnalysis, Window
 from inference.mixing.bars import common_grid, lines_after, lines_before, same_pulse
-from inference.order import Order, order_tracks
+from inference.mixing.nouns import MAX_TRACKS, Crossfade, Joint, MixOptions, MixPlan, Segment, Transition
+from inference.order import order_tracks
 from inference.window import pick_windows
 
 PLAIN_FADE_S = 3.0
 MAX_FADE_S = 16.0
 MAX_FADE_SHARE = 0.3  # of the shorter of two highlights: most of a highlight is heard alone
 BARS = (16, 8, 4, 2, 1)
-MAX_TRACKS = 50
 MIN_PLAIN_FADE_S = 0.02  # what is left of a fade between scraps of sound
-
-
-class Crossfade(StrEnum):
-    """What the listener asks for."""
-
-    BEATS = "beats"  # bars in step where both tracks have them, a plain fade elsewhere
-    PLAIN = "plain"
-    OFF = "off"
-
-
-class Joint(StrEnum):
-    """How two tracks meet."""
-
-    BEATS = "beats"
-    PLAIN = "plain"
-    CUT = "cut"
-
-
-@dataclass(frozen=True, slots=True)
-class MixOptions:
-    order: Order = Order.TEMPO
-    crossfade: Crossfade = Crossfade.BEATS
-    length_s: float = DEFAULT_LENGTH_S
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One track's part: source time [enter_s, leave_s); `start_s`: mix time at which it takes over."""
-
-    track: int  # index into the tracks that were given
-    enter_s: float
-    leave_s: float
-    start_s: float
-    tempo_bpm: float | None = None
-    camelot: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """How a segment passes over into the next one. A cut has one line, a plain fade two."""
-
-    joint: Joint
-    start_s: float
-    grid_s: tuple[float, ...]
-    leaving_s: tuple[float, ...]
-    entering_s: tuple[float, ...]
-
-    @property
-    def duration_s(self) -> float:
-        return self.grid_s[-1]
-
-    @property
-    def n_bars(self) -> int:
-        return len(self.grid_s) - 1 if self.joint is Joint.BEATS else 0
-
-
-@dataclass(frozen=True, slots=True)
-class MixPlan:
-    """Segments in the order of play, and a transition between each two."""
-
-    segments: tuple[Segment, ...]
-    transitions: tuple[Transition, ...]
-    total_s: float
-
-    @property
-    def order(self) -> tuple[int, ...]:
-        return tuple(segment.track for segment in self.segments)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "MixPlan":
-        """Raises KeyError, TypeError or ValueError on anything that `to_dict` did not write."""
-        return cls(
-            tuple(Segment(**segment) for segment in data["segments"]),
-            tuple(
-                Transition(
-                    Joint(transition["joint"]),
-                    transition["start_s"],
-                    tuple(transition["grid_s"]),
-                    tuple(transition["leaving_s"]),
-                    tuple(transition["entering_s"]),
-                )
-                for transition in data["transitions"]
-            ),
-            data["total_s"],
-        )
 
 
 def plan_mix(
     analyses: Sequence[TrackAnalysis],
-    options: MixOptions = MixOptions(),
+    options: MixOptions | None = None,
     windows: Sequence[Window | None] | None = None,
 ) -> MixPlan:
     """Plan a mix of 1 to `MAX_TRACKS` tracks. `windows`: a listener's own choice for some or all of them."""
     if not 1 <= len(analyses) <= MAX_TRACKS:
         raise ValueError(f"a mix has 1 to {MAX_TRACKS} tracks, got {len(analyses)}")
+    options = options or MixOptions()
     chosen = list(windows) if windows is not None else [None] * len(analyses)
     if len(chosen) != len(analyses):
         raise ValueError(f"{len(analyses)} tracks and {len(chosen)} windows")
@@ -191,18 +91,6 @@ def preview_plan(plan: MixPlan, index: int, around_s: float = 8.0) -> MixPlan:
     )
 
 
-def time_code(seconds: float) -> str:
-    """`1:05`, or `1:01:05` from an hour on: what Telegram makes tappable under an audio file."""
-    hours, rest = divmod(int(seconds), 3600)
-    minutes, whole = divmod(rest, 60)
-    return f"{hours}:{minutes:02d}:{whole:02d}" if hours else f"{minutes}:{whole:02d}"
-
-
-def tracklist(plan: MixPlan, names: Sequence[str]) -> list[str]:
-    """A line for each segment: time code and the track's name; `names` in the order the tracks were given."""
-    return [f"{time_code(segment.start_s)} {names[segment.track]}" for segment in plan.segments]
-
-
 _Meeting = tuple[Joint, tuple[float, ...], tuple[float, ...], tuple[float, ...]]
 
 
@@ -254,23 +142,3 @@ def _meet_plainly(a_span: Window, a_solo_s: float, b_span: Window) -> _Meeting:
         return Joint.CUT, (0.0,), (a_end_s,), (b_span.start_s,)
     enter_s = max(0.0, b_span.start_s - fade_s)
     return Joint.PLAIN, (0.0, fade_s), (a_end_s - fade_s, a_end_s), (enter_s, enter_s + fade_s)
-
-
-def tempo_curve(plan: MixPlan) -> list[tuple[float, float]]:
-    """(mix time, BPM) where the tempo is known, for a picture; NaN where it is not."""
-    points: list[tuple[float, float]] = []
-    for i, segment in enumerate(plan.segments):
-        tempo = segment.tempo_bpm if segment.tempo_bpm is not None else math.nan
-        before = plan.transitions[i - 1] if i else None
-        after = plan.transitions[i] if i < len(plan.transitions) else None
-        start_s = before.start_s + before.duration_s if before else 0.0
-        end_s = after.start_s if after else plan.total_s
-        points += [(start_s, tempo), (end_s, tempo)]
-        if after is not None and after.joint is Joint.BEATS and segment.tempo_bpm is not None:
-            bars_s = np.diff(after.grid_s)
-            own_s = float(np.mean(np.diff(after.leaving_s)))
-            middles = after.start_s + np.array(after.grid_s[:-1]) + bars_s / 2
-            points += [(float(t), tempo * own_s / float(d)) for t, d in zip(middles, bars_s, strict=True)]
-        elif after is not None:
-            points.append(((end_s + end_s + after.duration_s) / 2, math.nan))
-    return points

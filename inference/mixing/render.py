@@ -5,7 +5,6 @@ clock from the plan's times, rounded once each, so that the length is what the p
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,8 @@ from inference.loudness import CODEC_HEADROOM_DB, normalise
 from inference.mixing.cover import draw_cover
 from inference.mixing.crossfade import equal_power, mix_overlap
 from inference.mixing.master import Limiter, LoudnessMeter
-from inference.mixing.plan import Joint, MixPlan, Segment, Transition, preview_plan
+from inference.mixing.nouns import Joint, MixPlan, MixResult, Segment, Transition
+from inference.mixing.plan import preview_plan
 from inference.mixing.warp import JOIN_S, shift_to_match, warp
 from inference.mixing.writer import MIX_SR, MixWriter, bit_rate_for
 from inference.progress import Stage, report
@@ -31,19 +31,6 @@ BLOCK_S = 1.0
 
 Load = Callable[[int, float, float], Waveform]
 """Source seconds [start, end) of a track, by its index, at `MIX_SR`."""
-
-
-@dataclass(frozen=True, slots=True)
-class MixResult:
-    """A finished mix. `shifts_ms`: by how much each transition was lined up beyond the found beats."""
-
-    path: str
-    duration_s: float
-    size_bytes: int
-    bit_rate: int
-    lufs: float
-    dbtp: float
-    shifts_ms: tuple[float, ...]
 
 
 class _Part:
