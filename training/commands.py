@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from training import ablation, evaluate, gold
+from training import ablation, evaluate, gold, match
 from training.billboard import load_billboard
 from training.calibration import expected_error, fit_logistic, predict
 from training.export import export, revision
@@ -30,6 +30,7 @@ from training.unclear import load_unclear
 
 log = logging.getLogger(__name__)
 UNCLEAR_TAKES = 12
+MATCHED_SONGS = 60
 MAX_FAILED_RENDERS = 0.05
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -101,6 +102,10 @@ class Workshop:
             print(f"\n### {name}: {len(songs)} songs, each judged by networks that never saw its artist\n")
             print(evaluate.markdown(rows), flush=True)
             report[name] = evaluate.as_json(rows)
+        print("\n### The chroma that the product computes, and the chroma that was learnt from\n")
+        renders = [song for song in self.rendered if song.source == "pop909"][:MATCHED_SONGS]
+        print(match.against_notes(self._scores, renders) + "\n")
+        print(match.shapes({"Billboard": self.labelled[:MATCHED_SONGS], "renders": renders}))
         beta, facts, hits, _ = self.calibrate()
         print("\n### Confidence, songs of all sources never seen\n")
         print(evaluate.calibration_table(beta, facts, hits))
