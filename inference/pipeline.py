@@ -7,7 +7,7 @@ A track's audio never leaves the process that decoded it.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from inference.filters import mel_filters
 from inference.key import estimate_key
 from inference.loudness import Levelled, fade_edges, loudness_profile, normalise, track_lufs
 from inference.model import InterestModel
+from inference.musicality import musicality
 from inference.progress import Stage, report
 from inference.rhythm import track_rhythm
 from inference.source import PacketIndex, read_cover
@@ -123,9 +124,6 @@ def _listen(
     watch.timings_s["decode"] -= watch.timings_s["features"]
     with watch.stage("features"):
         features = extractor.finish()
-    with watch.stage("model"):
-        curve = model.predict(features)
-        confidence = confidence_of(curve, track.duration_s)
     with watch.stage("rhythm"):
         rhythm = track_rhythm(
             features.onset_envelope,
@@ -134,6 +132,11 @@ def _listen(
             features.chroma,
             features.hop_s,
         )
+    with watch.stage("model"):
+        curve = model.predict(features)
+        # What is no music has no highlight, however lively the curve.
+        curve = replace(curve, clarity=curve.clarity * musicality(features, rhythm))
+        confidence = confidence_of(curve, track.duration_s)
     with watch.stage("key"):
         key = estimate_key(features.chroma)
     with watch.stage("loudness"):

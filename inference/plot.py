@@ -19,6 +19,7 @@ INK, GROUND, CURVE, CHOSEN, OTHER = "#1d2433", "#ffffff", "#2f6fde", "#ff9f1c", 
 SIZE_INCHES = (8.0, 4.5)
 DPI = 160
 _TICKS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+_MAX_TITLE_CHARS = 56
 _LOUDNESS_STEPS = 160
 _MAX_POINTS = 2000  # more than the picture has columns is only ink
 
@@ -50,7 +51,10 @@ def clock(seconds: float) -> str:
 def _drawable(text: str) -> str:
     """What the font can show; a dollar sign would begin a formula."""
     known = get_font(findfont(FontProperties())).get_charmap()
-    return " ".join("".join(char for char in text if ord(char) in known).split()).replace("$", r"\$")
+    text = " ".join("".join(char for char in text if char.isspace() or ord(char) in known).split())
+    if len(text) > _MAX_TITLE_CHARS:
+        text = text[: _MAX_TITLE_CHARS - 1] + "…"
+    return text.replace("$", r"\$")
 
 
 def _draw_loudness(axes: Axes, analysis: TrackAnalysis) -> None:

@@ -280,7 +280,8 @@ def _waveform(frames: list[AudioFrame]) -> Waveform:
     samples = _to_float(samples)
     if n_channels > 2:
         samples = _to_pair(samples, [channel.name for channel in first.layout.channels])
-    energy = float(np.dot(samples.ravel(), samples.ravel()))
+    with np.errstate(over="ignore"):
+        energy = float(np.dot(samples.ravel(), samples.ravel()))
     if not np.isfinite(energy) or energy > _LOUDEST_SANE**2:
         samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
         np.clip(samples, -_LOUDEST_SANE, _LOUDEST_SANE, out=samples)

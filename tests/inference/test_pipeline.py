@@ -1,0 +1,178 @@
+"""The whole job on songs whose chorus is known."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.signal import correlate
+
+from inference.config import CEILING_DBTP, CLEAR_CONFIDENCE, TARGET_LUFS
+from inference.datatypes import InterestCurve, TrackAnalysis, TrackFeatures, Window
+from inference.decode import DecodeLimits, decode_span, downmix
+from inference.errors import InputRejected, Rejection
+from inference.loudness import measure_dbtp, measure_lufs
+from inference.pipeline import analyse_track, cut_mp3, cut_voice, make_highlight, pick, process_model
+from sandbox.song import Span
+from tests.conftest import FloatArray, WriteAudio
+
+Song = tuple[FloatArray, int, tuple[Span, ...]]
+STAGES = {"decode", "features", "model", "rhythm", "key", "pick", "cut", "loudness", "encode", "total"}
+
+
+class Certain:
+    """A model that has read the answer: interest 1 in `span`, 0 elsewhere."""
+
+    def __init__(self, span: tuple[float, float], clarity: float = 1.0) -> None:
+        self.config = process_model().config
+        self.version = "certain"
+        self._span = span
+        self._clarity = clarity
+
+    def predict(self, features: TrackFeatures) -> InterestCurve:
+        times_s = (np.arange(len(features.mel)) + 0.5) * features.hop_s
+        inside = (times_s >= self._span[0]) & (times_s < self._span[1])
+        return InterestCurve(inside.astype(np.float32), features.hop_s, self._clarity)
+
+
+@pytest.mark.slow
+def test_voice_is_cut_at_the_promised_place(song: Song, song_path: Path, tmp_path: Path) -> None:
+    samples, sr, _ = song
+    result = make_highlight(song_path, tmp_path / "voice.ogg", model=Certain((81.3, 111.3)))  # type: ignore[arg-type]
+    window = result.picks.window
+    # Bars last 2 s from 0 on: the start moves to one.
+    assert window.start_s == pytest.approx(82.0, abs=0.06)
+    assert window.length_s == pytest.approx(30.0)
+    sent = decode_span(tmp_path / "voice.ogg", 0.0, 60.0)
+    assert sent.duration_s == pytest.approx(30.0, abs=0.01)
+    start = round(window.start_s * sr)
+    original = downmix(samples[:, start - 4_800 : start + 10 * sr + 4_800])
+    lag = int(np.argmax(correlate(original, downmix(sent.samples)[: 10 * sr], "valid"))) - 4_800
+    assert abs(lag) <= 48, "cut off the promised place by more than a millisecond"
+    assert measure_lufs(sent) == pytest.approx(TARGET_LUFS, abs=0.5)
+    assert measure_dbtp(sent) <= CEILING_DBTP
+    assert set(result.timings_s) == STAGES
+
+
+@pytest.mark.slow
+def test_shipped_model_finds_a_chorus_of_the_song(song: Song, song_path: Path) -> None:
+    window = pick(analyse_track(song_path)).window
+    heard = sum(max(0.0, min(window.end_s, c.end_s) - max(window.start_s, c.start_s)) for c in song[2])
+    assert heard / window.length_s >= 0.5
+
+
+def test_analysis_knows_the_song(song_path: Path) -> None:
+    analysis = analyse_track(song_path)
+    assert analysis.duration_s == pytest.approx(120.5, abs=0.01)
+    assert analysis.rhythm.tempo_bpm == pytest.approx(120.0, abs=0.5)
+    assert (analysis.title, analysis.performer) == ("Paper Lanterns", "The Sandbox Band")
+    assert analysis.model_version == process_model().version
+    stored = TrackAnalysis.from_dict(json.loads(json.dumps(analysis.to_dict())))
+    for length_s in (15.0, 30.0, 60.0):
+        again, first = pick(stored, length_s).window, pick(analysis, length_s).window
+        assert again.start_s == pytest.approx(first.start_s, abs=0.01)
+
+
+def test_doubtful_track_gets_its_loudest_part_and_low_confidence(song_path: Path) -> None:
+    # The model points at the quiet bridge, and does not believe it.
+    analysis = analyse_track(song_path, model=Certain((72.0, 80.0), clarity=0.05))  # type: ignore[arg-type]
+    picks = pick(analysis)
+    assert picks.confidence < CLEAR_CONFIDENCE
+    assert not picks.is_clear
+    assert picks.window.start_s == pytest.approx(81.0, abs=1.5)
+
+
+def test_noise_has_no_clear_highlight(write: WriteAudio) -> None:
+    noise = np.random.default_rng(0).standard_normal((1, 90 * 22_050)).astype(np.float32) * 0.1
+    picks = pick(analyse_track(write("noise.wav", noise, 22_050)))
+    assert not picks.is_clear
+    assert picks.window.length_s == pytest.approx(30.0)
+
+
+def test_talk_has_no_clear_highlight(shared_cases: Path) -> None:
+    assert not pick(analyse_track(shared_cases / "f10_8khz_mono_40s.mp3")).is_clear
+
+
+@pytest.mark.parametrize(
+    ("length_s", "limits", "code"),
+    [
+        (1.0, DecodeLimits(), Rejection.TOO_SHORT),
+        (9.0, DecodeLimits(max_s=8.0), Rejection.TOO_LONG),
+    ],
+)
+def test_limits_are_of_decoded_time(
+    length_s: float, limits: DecodeLimits, code: Rejection, write: WriteAudio, tmp_path: Path
+) -> None:
+    path = write(
+        "a.mp3", np.random.default_rng(0).standard_normal((1, round(length_s * 44_100))) * 0.1, 44_100
+    )
+    with pytest.raises(InputRejected) as caught:
+        make_highlight(path, tmp_path / "voice.ogg", limits=limits)
+    assert caught.value.code is code
+    assert not (tmp_path / "voice.ogg").exists()
+
+
+@pytest.mark.parametrize(
+    ("amplitude", "is_silent"), [(0.0, True), (1e-5, True), (1e-4, False)], ids=["zeros", "-100 dB", "-80 dB"]
+)
+def test_silence_is_said(amplitude: float, is_silent: bool, write: WriteAudio, sine: object) -> None:
+    y = amplitude * np.sin(2 * np.pi * 440 * np.arange(5 * 44_100) / 44_100)
+    path = write("a.wav", y, 44_100, codec="pcm_f32le")
+    if not is_silent:
+        assert analyse_track(path).rhythm.tempo_bpm is None
+        return
+    with pytest.raises(InputRejected) as caught:
+        analyse_track(path)
+    assert caught.value.code is Rejection.SILENT
+
+
+def test_damaged_floats_are_heard_as_silence(write: WriteAudio, tmp_path: Path) -> None:
+    y = 0.1 * np.sin(2 * np.pi * 440 * np.arange(4 * 44_100) / 44_100)
+    y[1000], y[2000], y[3000] = np.nan, np.inf, 1e30
+    path = write("a.wav", y, 44_100, codec="pcm_f32le")
+    result = make_highlight(path, tmp_path / "voice.ogg")
+    assert np.isfinite(result.analysis.curve.values).all()
+    assert np.isfinite(decode_span(path, 0.0, 4.0).samples).all()
+    assert result.voice is not None
+    assert measure_dbtp(decode_span(tmp_path / "voice.ogg", 0.0, 4.0)) <= 0.0
+
+
+@pytest.mark.parametrize("sr", [8_000, 22_050, 44_100, 96_000])
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_own_channels_at_the_voices_rate(sr: int, n_channels: int, write: WriteAudio, tmp_path: Path) -> None:
+    t = np.arange(4 * sr) / sr
+    path = write("a.wav", np.stack([np.sin(2 * np.pi * f * t) for f in (440, 660)[:n_channels]]) * 0.3, sr)
+    cut_voice(path, Window(1.0, 3.0), tmp_path / "v.ogg")
+    piece = decode_span(tmp_path / "v.ogg", 0.5, 1.5)
+    assert piece.samples.shape == (n_channels, 48_000)
+    for channel, frequency_hz in zip(piece.samples, (440, 660), strict=False):
+        assert np.argmax(np.abs(np.fft.rfft(channel))) == pytest.approx(frequency_hz, abs=1)
+
+
+def test_many_channels_become_a_pair_without_clipping(tmp_path: Path) -> None:
+    import av
+
+    t = np.arange(3 * 48_000) / 48_000
+    channels = np.stack([np.sin(2 * np.pi * (200 + 100 * k) * t) for k in range(6)]) * 0.9
+    path = tmp_path / "six.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=48_000, layout="5.1")
+        block = (channels.T.reshape(1, -1) * 32_767).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(block, format="s16", layout="5.1")
+        frame.sample_rate = 48_000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    piece = decode_span(path, 0.0, 3.0)
+    assert piece.samples.shape[0] == 2
+    assert np.abs(piece.samples).max() <= 1.0
+    left = np.abs(np.fft.rfft(piece.samples[0]))
+    assert left[3 * 200] > 10 * left[3 * 300], "the right front is not on the left"
+    assert left[3 * 400] > 100, "the centre is heard"
+
+
+def test_mp3_for_keeping_has_the_tracks_cover(tmp_path: Path, gold_audio: Path, shared_cases: Path) -> None:
+    from inference.source import read_cover
+
+    piece = cut_mp3(shared_cases / "f01_song.mp3", Window(40.0, 45.0), tmp_path / "keep.mp3", "T", "P")
+    assert piece.duration_s == pytest.approx(5.0)
+    assert read_cover(tmp_path / "keep.mp3") is not None
