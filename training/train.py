@@ -22,7 +22,7 @@ SOUNDING = 0.5  # chroma sums of music are near 12; silence is 0
 class FitConfig:
     """How long and how hard a network is trained."""
 
-    epochs: int = 12
+    epochs: int = 10
     songs_per_step: int = 8
     learning_rate: float = 2e-3
     weight_decay: float = 0.03
@@ -80,6 +80,8 @@ def fit(network: nn.Module, bank: Sequence[Sequence[Example]], config: FitConfig
     `bank`: the variations of each song.
     """
     rng = np.random.default_rng(seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
@@ -95,7 +97,7 @@ def fit(network: nn.Module, bank: Sequence[Sequence[Example]], config: FitConfig
         for step in range(steps_per_epoch):
             for index in order[step * config.songs_per_step : (step + 1) * config.songs_per_step]:
                 example = bank[index][int(rng.integers(len(bank[index])))]
-                loss = _loss(network, example, config)
+                loss = _loss(network, example, config, device)
                 (loss / config.songs_per_step).backward()  # type: ignore[no-untyped-call]
                 total += float(loss.detach())
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -106,15 +108,14 @@ def fit(network: nn.Module, bank: Sequence[Sequence[Example]], config: FitConfig
         took_s = time.monotonic() - started
         log.info("epoch %d of %d: loss %.3f, %.0f s", epoch + 1, config.epochs, total / len(bank), took_s)
     network.load_state_dict(average.module.state_dict())
-    return network.eval()
+    return network.cpu().eval()
 
 
-def _loss(network: nn.Module, example: Example, config: FitConfig) -> Tensor:
-    logits = network(*(x.to(torch.float32) for x in example.inputs))
-    loss = F.binary_cross_entropy_with_logits(logits, example.interest)
-    return loss + config.pick_weight * pick_loss(
-        logits, example.interest, example.hop_s, config.pick_sharpness
-    )
+def _loss(network: nn.Module, example: Example, config: FitConfig, device: torch.device) -> Tensor:
+    logits = network(*(x.to(device, torch.float32) for x in example.inputs))
+    interest = example.interest.to(device)
+    loss = F.binary_cross_entropy_with_logits(logits, interest)
+    return loss + config.pick_weight * pick_loss(logits, interest, example.hop_s, config.pick_sharpness)
 
 
 def _window_means(x: Tensor, width: int) -> Tensor:
