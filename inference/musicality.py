@@ -2,8 +2,8 @@
 
 Music has a pulse, or tones that stand out and stay. Measured on labelled songs, recorded and synthesised
 speech, and made noise: without a pulse, songs keep their chroma from one half second to the next (similarity
-.78 and more), speech does not (.41 to .54), and noise has no tone above the others (share .17; everything else
-.24 and more).
+.78 and more), speech does not (.41 to .54), and noise has no tone above the others (share .17; the rest .24
+and more).
 """
 
 import numpy as np
