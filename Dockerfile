@@ -56,32 +56,23 @@ RUN python3 -m venv /opt/venv \
     && pip install --no-cache-dir --require-hashes -r /tmp/requirements.txt \
     && pip uninstall -q -y pip setuptools \
     # Test suites that nothing imports at run time. (numpy's stay: numpy.testing imports a piece of them.)
-    && for p in scipy sklearn numba matplotlib llvmlite joblib; do \
+    && for p in scipy matplotlib; do \
          find /opt/venv/lib/python3*/site-packages/$p -type d -name tests -prune -exec rm -rf {} +; done \
     && find /opt/venv -name '*.pyi' -delete
 
-FROM python AS audio
+FROM python AS service
 COPY --from=bot-packages /opt/venv /opt/venv
-# numba keys its cache by the processor's name. `generic` keeps what is compiled here valid on every host; the
-# functions it compiles are short scalar loops (peak picking, dynamic programming), so nothing is lost by it.
-ENV NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES="" NUMBA_CACHE_DIR=/var/cache/app/numba \
-    MPLCONFIGDIR=/var/cache/app/matplotlib MPLBACKEND=Agg
+ENV MPLCONFIGDIR=/var/cache/app/matplotlib HTTP_HOST=0.0.0.0 HTTP_PORT=8080
 COPY pyproject.toml ./
 COPY migrations migrations
 COPY inference inference
 COPY bot bot
 RUN python -m compileall -q bot inference migrations
 
-# One song through the whole pipeline fills numba's and matplotlib's caches. The song maker stays in this stage.
-FROM audio AS warm
-COPY sandbox sandbox
 USER app
-RUN python -m sandbox.song /tmp/song.wav && python -m inference /tmp/song.wav --plot /tmp/curve.png --out /tmp/out
-
-FROM audio AS service
-COPY --from=warm --chown=app:app /var/cache/app /var/cache/app
-USER app
-# A volume can be written also under --read-only, and it starts with the image's content: the warmed caches.
+# A made-up tune through the whole pipeline: an image that cannot do its job is not built. It also fills the caches.
+RUN python -c "import inference.warmup, matplotlib.font_manager; inference.warmup.warm_up()"
+# A volume can be written also under --read-only, and it starts with the image's content.
 VOLUME ["/data", "/var/cache/app"]
 EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
