@@ -19,14 +19,20 @@ from bot.db.migrate import migrate
 from bot.domain import JobKind
 from bot.handlers import build_router
 from bot.metrics import Metrics, StageClock, TelegramMeter
+from bot.middlewares.groups import GroupsMiddleware
 from bot.middlewares.language import language_middleware
 from bot.middlewares.people import PeopleMiddleware
 from bot.middlewares.throttling import ThrottlingMiddleware
 from bot.polling import Poller
 from bot.services import audio_tasks
+from bot.services.buttons import ButtonService
+from bot.services.curves import CurveRecipe
 from bot.services.delivery import Delivery
 from bot.services.highlights import HighlightRecipe
+from bot.services.history import HistoryService
 from bot.services.jobs import JobService, QueueLimits
+from bot.services.menu import register_menu
+from bot.services.privacy import PrivacyService
 from bot.services.recipes import AudioPool, Fetch, Recipe
 from bot.services.sender import DeliveryUncertain, Limits, Sender
 from bot.services.status import StatusBoard
@@ -63,7 +69,7 @@ class App:
         fetch: Fetch | None = None,
     ) -> None:
         core = build_core()
-        texts = Texts(core)
+        self.texts = texts = Texts(core)
         max_track_s = settings.max_track_minutes * 60.0
         self._started = time.monotonic()
         self.settings = settings
@@ -75,16 +81,20 @@ class App:
         self.sender = Sender(database, limits)
         bot.session.middleware(self.sender)
         bot.session.middleware(TelegramMeter(self.metrics))
+        highlights = HighlightRecipe(
+            bot=bot,
+            fetch=fetch or downloader(bot),
+            database=database,
+            pool=pool,
+            texts=texts,
+            model_version=model_version,
+            max_download_bytes=settings.max_download_bytes,
+            max_track_s=max_track_s,
+        )
         recipes: dict[JobKind, Recipe] = {
-            JobKind.HIGHLIGHT: HighlightRecipe(
-                fetch=fetch or downloader(bot),
-                database=database,
-                pool=pool,
-                texts=texts,
-                model_version=model_version,
-                max_download_bytes=settings.max_download_bytes,
-                max_track_s=max_track_s,
-            ),
+            JobKind.HIGHLIGHT: highlights,
+            JobKind.RECUT: highlights,
+            JobKind.CURVE: CurveRecipe(database=database, pool=pool, texts=texts),
         }
         queue_limits = QueueLimits(
             per_user=settings.user_queue_limit,
@@ -120,7 +130,11 @@ class App:
             texts=texts,
             settings=self.settings,
             notify=self.notify_team,
+            buttons=ButtonService(self.database, self.jobs, texts),
+            history=HistoryService(self.database, self.jobs),
+            privacy=PrivacyService(self.bot, self.database, self.jobs, self.worker),
         )
+        dispatcher.update.outer_middleware(GroupsMiddleware(self.database, self.sender))
         dispatcher.update.outer_middleware(PeopleMiddleware(self.database, self.sender))
         dispatcher.update.outer_middleware(language_middleware(core, self.database))
         dispatcher.update.outer_middleware(ThrottlingMiddleware())
@@ -186,10 +200,12 @@ class App:
         async with asyncio.TaskGroup() as tasks:
             working = tasks.create_task(self.worker.run())
             listening = tasks.create_task(self.poller.run())
+            naming = tasks.create_task(register_menu(self.bot, self.texts))
             self.health.is_ready = True
             logger.info("ready")
             await stop.wait()
             logger.info("stopping")
+            naming.cancel()
             listening.cancel()
             await asyncio.wait({listening})
             await self.worker.stop(self.settings.grace_s)

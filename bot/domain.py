@@ -9,7 +9,7 @@ SENDING is written, with what is about to be sent, before the request leaves; th
 answer is stored. What a restart does with each state is told in `bot.services.delivery`.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -19,6 +19,17 @@ class JobKind(StrEnum):
     """What a job makes. A new kind needs a member here and a `Recipe`, no migration."""
 
     HIGHLIGHT = "highlight"
+    RECUT = "recut"  # another window of a track that was answered before; its keyboard asked for it
+    CURVE = "curve"  # a picture of the interest curve
+    LETTER = "letter"  # a message from a user to the team or back
+    NOTICE = "notice"  # tells a letter's writer what became of it
+    BROADCAST = "broadcast"  # one recipient's copy
+    STATS = "stats"  # the team's picture of the last 30 days
+
+
+# Nobody waits for these in their chat: they take no place in a user's queue, /cancel leaves them alone, and
+# what goes wrong with them is not apologised for there.
+BACKGROUND = (JobKind.LETTER, JobKind.NOTICE, JobKind.BROADCAST)
 
 
 class JobState(StrEnum):
@@ -47,6 +58,7 @@ class Stage(StrEnum):
     DOWNLOADING = "downloading"
     LISTENING = "listening"
     CUTTING = "cutting"
+    DRAWING = "drawing"
     SENDING = "sending"
 
 
@@ -65,6 +77,7 @@ class Refusal(StrEnum):
     QUEUE_FULL = "queue_full"
     USER_QUEUE_FULL = "user_queue_full"
     FILE_TOO_BIG = "file_too_big"  # over what Telegram lets a bot download
+    TOO_MANY_LETTERS = "too_many_letters"
     TRACK_TOO_LONG = "track_too_long"  # by the duration that Telegram states
 
 
@@ -115,15 +128,38 @@ class HighlightOptions:
 
     @property
     def key(self) -> str:
-        """Short and stable: part of the cache key and of a job's identity."""
+        """Short and stable: part of the cache key and of a job's identity, where `#...` may follow to tell
+        apart jobs with equal options.
+        """
         start = "" if self.start_s is None else f"@{self.start_s:.2f}"
         return f"{self.answer_kind}:{self.length_s:g}{start}"
 
     @classmethod
     def from_key(cls, key: str) -> "HighlightOptions":
-        kind, _, span = key.partition(":")
+        kind, _, span = key.partition("#")[0].partition(":")
         length, _, start = span.partition("@")
         return cls(float(length), AnswerKind(kind), float(start) if start else None)
+
+
+@dataclass(frozen=True, slots=True)
+class RecutOrder:
+    """A job's payload for another window of an answered track. `reply_to`: the message to answer, where it is
+    not the job's own; `replaces`: the answer whose place the new one takes; `revision`: of the new one;
+    `is_export`: a file to keep, without buttons; `is_correction`: the listener moved the window.
+    """
+
+    reply_to: int | None = None
+    replaces: int | None = None
+    revision: int = 0
+    is_export: bool = False
+    is_correction: bool = False
+
+    def to_payload(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_payload(cls, payload: dict[str, Any]) -> "RecutOrder":
+        return cls(**{key: value for key, value in payload.items() if key in cls.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +250,26 @@ class Analysis:
 
 
 @dataclass(frozen=True, slots=True)
+class Choices:
+    """Where the buttons under a window lead, worked out while it was cut: pressing one needs no audio work.
+
+    `starts`: `earlier`, `later`, `next` and the lengths in seconds (`15`, `30`, `60`) -> the start of that
+    window, None for the best one of its length; a name that is missing leads nowhere. `best`: the span of
+    the model's own choice at this length. `rank`: which of the track's `n_moments` moments this is, 0 for a
+    window that was moved by hand.
+    """
+
+    starts: dict[str, float | None]
+    best: tuple[float, float]
+    rank: int
+    n_moments: int
+
+
+@dataclass(frozen=True, slots=True)
 class Highlight:
-    """A window that was cut. `file_id` re-sends it for free; None until Telegram confirmed the first send."""
+    """A window that was cut. `file_id` re-sends it for free, as `curve_file_id` does its picture; None until
+    Telegram confirmed the first send.
+    """
 
     id: int
     analysis_id: int
@@ -224,3 +278,100 @@ class Highlight:
     end_s: float
     score: float
     file_id: str | None
+    choices: Choices
+    curve_file_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A message of ours that holds a highlight, and all that its buttons need to know.
+
+    `source_message_id`: the listener's message that it answers. `revision` counts changes made in place, so
+    that a press on an older state is recognised.
+    """
+
+    user_id: int
+    chat_id: int
+    message_id: int
+    source_message_id: int
+    revision: int
+    track: Track
+    highlight: Highlight
+    model_version: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What a listener said of a window: `rating` 1, -1 or None; `is_in_mix`: its track waits in their mix."""
+
+    rating: int | None = None
+    is_in_mix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What a user is in the middle of; `state` is the topic's own."""
+
+    topic: str
+    state: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message between a user and the team. `user_id`: the user, whoever wrote; `content`: the Telegram
+    message as JSON.
+    """
+
+    id: int
+    thread_id: int
+    user_id: int
+    is_from_team: bool
+    content: dict[str, Any]
+    source_chat_id: int
+    source_message_id: int
+    ack_message_id: int | None
+    is_delivered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """One matter that a user wrote about; `content`: its first letter's."""
+
+    id: int
+    user_id: int
+    user_name: str
+    contact: str | None
+    created_at: datetime
+    content: dict[str, Any]
+
+
+class BroadcastState(StrEnum):
+    DRAFT = "draft"
+    SENDING = "sending"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """A message of the team to everybody. `cursor`: users up to this id have their job; `locale`: its
+    sender's.
+    """
+
+    id: int
+    content: dict[str, Any]
+    state: BroadcastState
+    locale: str
+    chat_id: int
+    source_message_id: int
+    status_message_id: int | None
+    cursor: int
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastProgress:
+    sent: int
+    blocked: int
+    failed: int
+    waiting: int

@@ -7,11 +7,13 @@ share one core.
 
 import html
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aiogram_i18n.cores.fluent_runtime_core import FluentRuntimeCore
+from aiogram_i18n.exceptions import KeyNotFoundError
 
 from bot.domain import RequestRefused, Stage, Track
 from inference.config import CLEAR_CONFIDENCE
@@ -79,7 +81,9 @@ def track_name(track: Track) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What a highlight's caption says. `key` as Key.name, for example `F# minor`."""
+    """What a highlight's caption says. `key` as Key.name, for example `F# minor`. `rank`: 1 for the best
+    moment, 0 for a window that the listener moved.
+    """
 
     name: str | None
     start_s: float
@@ -87,6 +91,7 @@ class Caption:
     tempo_bpm: float | None
     key: str | None
     confidence: float
+    rank: int = 1
 
 
 class Texts:
@@ -106,6 +111,20 @@ class Texts:
     def apology(self, locale: str, incident: str) -> str:
         return self.get(locale, "apology", incident=incident)
 
+    def erased(self, locale: str, counts: Mapping[str, int]) -> str:
+        """What /forget erased, by table; a table without a sentence of its own counts as other records."""
+        lines, others = [], 0
+        for table, n in sorted(counts.items()):
+            try:
+                lines.append(self.get(locale, f"erased-{table.replace('_', '-')}", n=n))
+            except KeyNotFoundError:
+                others += n
+        if others:
+            lines.append(self.get(locale, "erased-other", n=others))
+        lines.append(self.get(locale, "erased-profile"))
+        listed = "\n".join(self.get(locale, "list-line", text=line) for line in lines)
+        return f"{self.get(locale, 'erased')}\n{listed}\n\n{self.get(locale, 'erased-end')}"
+
     def status(self, locale: str, stage: Stage, *, place: int, others: int) -> str:
         text = self.get(locale, f"stage-{stage}", place=place)
         return f"{text}\n{self.get(locale, 'stage-others', others=others)}" if others > 0 else text
@@ -117,11 +136,17 @@ class Texts:
             facts.append(self.get(locale, "tempo", bpm=round(caption.tempo_bpm)))
         if caption.key is not None:
             facts.append(self.key_name(locale, caption.key))
-        sureness = "unsure" if caption.confidence < CLEAR_CONFIDENCE else "fairly-sure"
-        if caption.confidence >= SURE_CONFIDENCE:
-            sureness = "sure"
-        lines = [f"<b>{html.escape(name, quote=False)}</b>", " · ".join(facts), self.get(locale, sureness)]
-        return "\n".join(lines)
+        title = f"<b>{html.escape(name, quote=False)}</b>"
+        return "\n".join([title, " · ".join(facts), self._sureness(locale, caption)])
+
+    def _sureness(self, locale: str, caption: Caption) -> str:
+        if caption.rank == 0:
+            return self.get(locale, "moved-window")
+        if caption.rank > 1:
+            return self.get(locale, "other-moment", rank=caption.rank)
+        if caption.confidence < CLEAR_CONFIDENCE:
+            return self.get(locale, "unsure")
+        return self.get(locale, "sure" if caption.confidence >= SURE_CONFIDENCE else "fairly-sure")
 
     def key_name(self, locale: str, key: str) -> str:
         tonic, _, mode = key.partition(" ")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bot.domain import Choices
 from bot.services import audio_tasks
 from bot.services.audio_tasks import AnalysisResult, Clip, ClipOrder
 
@@ -24,6 +25,7 @@ class FakePool:
         self.entered = asyncio.Event()
         self.confidence = 0.8
         self.workers = 2
+        self.picture = b""
         self._ogg, self._mp3 = ogg, mp3
 
     async def run(self, fn: Callable[..., Any], *args: Any, timeout_s: float | None = None, **_: Any) -> Any:
@@ -41,6 +43,10 @@ class FakePool:
         if fn is audio_tasks.cut:
             path, out_path, order, _document = args
             return self._clip(path, out_path, order)
+        if fn is audio_tasks.draw:
+            _document, _start_s, _end_s, out_path, _title = args
+            Path(out_path).write_bytes(self.picture)
+            return out_path
         raise NotImplementedError(fn.__name__)
 
     def _analysis(self) -> AnalysisResult:
@@ -59,7 +65,28 @@ class FakePool:
         assert Path(path).stat().st_size > 0
         Path(out_path).write_bytes(self._mp3 if order.is_mp3 else self._ogg)
         start_s = 62.4 if order.start_s is None else order.start_s
-        return Clip(out_path, order.length_s, start_s, start_s + order.length_s, 0.7)
+        choices = fake_choices(start_s, order.length_s)
+        return Clip(out_path, order.length_s, start_s, start_s + order.length_s, 0.7, choices)
+
+
+def fake_choices(start_s: float, length_s: float) -> Choices:
+    """Bars of two seconds; moments at 62.4 and 120 s, of three minutes."""
+
+    def start(wanted_s: float) -> float | None:
+        return None if abs(wanted_s - 62.4) < 0.01 else round(wanted_s, 2)
+
+    starts = {
+        "earlier": start(start_s - 2.0),
+        "later": start(start_s + 2.0),
+        "next": start(62.4 if start_s == 120.0 else 120.0),
+        "15": start(start_s),
+        "30": start(start_s),
+        "60": start(start_s),
+    }
+    if start_s < 2.0:
+        del starts["earlier"]
+    rank = {62.4: 1, 120.0: 2}.get(start_s, 0)
+    return Choices(starts, (62.4, 62.4 + length_s), rank, 2)
 
 
 class FakeClock:

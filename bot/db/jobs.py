@@ -88,6 +88,38 @@ async def get(session: AsyncSession, job_id: int) -> Job | None:
     return None if row is None else to_job(row)
 
 
+async def exists(session: AsyncSession, job_id: int) -> bool:
+    return await session.scalar(select(JobRow.id).where(JobRow.id == job_id)) is not None
+
+
+async def is_active(session: AsyncSession, job_id: int) -> bool:
+    """Neither finished nor cancelled nor erased."""
+    return (
+        await session.scalar(select(JobRow.id).where(JobRow.id == job_id, JobRow.state.in_(ACTIVE)))
+    ) is not None
+
+
+async def has_batch(session: AsyncSession, chat_id: int, batch: str) -> bool:
+    """Whether a track of this album was taken before."""
+    return (
+        await session.scalar(
+            select(JobRow.id).where(JobRow.chat_id == chat_id, JobRow.batch == batch).limit(1)
+        )
+    ) is not None
+
+
+async def revive(session: AsyncSession, job_id: int) -> bool:
+    """A failed or cancelled job is asked for again. Its apology is no longer its answer."""
+    await session.execute(update(SentRow).where(SentRow.job_id == job_id).values(job_id=None))
+    changed = await session.scalar(
+        update(JobRow)
+        .where(JobRow.id == job_id, JobRow.state.in_((JobState.FAILED, JobState.CANCELLED)))
+        .values(state=JobState.QUEUED, attempts=0, intent=None, not_before=utc_now(), error_code=None)
+        .returning(JobRow.id)
+    )
+    return changed is not None
+
+
 async def claim(session: AsyncSession, lane: Lane, user_parallel: int, now: datetime) -> Job | None:
     """Take the next job in one statement. An album's tracks go one after another, so that answers keep
     its order.

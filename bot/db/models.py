@@ -143,6 +143,62 @@ class HighlightRow(Base):
     score: Mapped[float]
     file_id: Mapped[str | None] = mapped_column(String(256))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    choices: Mapped[dict[str, Any]]
+    curve_file_id: Mapped[str | None] = mapped_column(String(256))
+
+
+class AnswerRow(Base):
+    """A message that holds a highlight and its buttons. `replaced_at`: a newer one took its place."""
+
+    __tablename__ = "answers"
+    __table_args__ = (UniqueConstraint("chat_id", "message_id"), Index(None, "user_id", "id"))
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    chat_id: Mapped[int] = mapped_column(BigInteger)
+    message_id: Mapped[int] = mapped_column(BigInteger)
+    source_message_id: Mapped[int] = mapped_column(BigInteger)
+    highlight_id: Mapped[int] = mapped_column(ForeignKey("highlights.id", ondelete="CASCADE"))
+    revision: Mapped[int] = mapped_column(default=0)
+    replaced_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class LabelRow(Base):
+    """What a listener said of a window, for training: a thumb (`rating` 1 or -1), or where they moved it.
+
+    `start_s`, `end_s`: the window that was judged; with `corrected_*` the model's own choice and the window
+    that the listener wanted instead. Times are rounded to 10 ms, so that equal windows are one row.
+    """
+
+    __tablename__ = "labels"
+    __table_args__ = (UniqueConstraint("user_id", "track_id", "model_version", "start_s", "end_s"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    track_id: Mapped[str] = mapped_column(ForeignKey("tracks.id", ondelete="CASCADE"))
+    model_version: Mapped[str] = mapped_column(String(64))
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    rating: Mapped[int | None]
+    corrected_start_s: Mapped[float | None]
+    corrected_end_s: Mapped[float | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class BasketRow(Base):
+    """A track that waits in a user's mix, with the window they chose for it."""
+
+    __tablename__ = "basket"
+    __table_args__ = (UniqueConstraint("user_id", "track_id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    track_id: Mapped[str] = mapped_column(ForeignKey("tracks.id", ondelete="CASCADE"))
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class JobRow(Base):

@@ -60,12 +60,26 @@ async def _listener(session: AsyncSession, user: UserRow) -> Listener:
 
 
 async def set_locale(session: AsyncSession, user_id: int, locale: str) -> None:
+    (await _settings(session, user_id)).locale = locale
+    await session.flush()
+
+
+async def set_length(session: AsyncSession, user_id: int, length_s: float) -> None:
+    (await _settings(session, user_id)).length_s = length_s
+    await session.flush()
+
+
+async def set_answer_kind(session: AsyncSession, user_id: int, kind: AnswerKind) -> None:
+    (await _settings(session, user_id)).answer_kind = kind
+    await session.flush()
+
+
+async def _settings(session: AsyncSession, user_id: int) -> SettingsRow:
     row = await session.get(SettingsRow, user_id)
     if row is None:
         row = SettingsRow(user_id=user_id)
         session.add(row)
-    row.locale = locale
-    await session.flush()
+    return row
 
 
 async def meet_chat(session: AsyncSession, chat_id: int, kind: str) -> None:

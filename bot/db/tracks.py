@@ -1,12 +1,13 @@
 """Queries on tracks, their analyses, and the highlights cut from them."""
 
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.db.models import AnalysisRow, HighlightRow, TrackRow
-from bot.domain import Analysis, Highlight, Track
+from bot.domain import Analysis, Choices, Highlight, Track
 
 
 async def see_track(session: AsyncSession, track: Track) -> None:
@@ -26,8 +27,10 @@ async def see_track(session: AsyncSession, track: Track) -> None:
 
 async def get_track(session: AsyncSession, track_id: str) -> Track | None:
     row = await session.get(TrackRow, track_id)
-    if row is None:
-        return None
+    return None if row is None else to_track(row)
+
+
+def to_track(row: TrackRow) -> Track:
     return Track(
         id=row.id,
         file_id=row.file_id,
@@ -62,7 +65,14 @@ def to_highlight(row: HighlightRow) -> Highlight:
         end_s=row.end_s,
         score=row.score,
         file_id=row.file_id,
+        choices=to_choices(row.choices),
+        curve_file_id=row.curve_file_id,
     )
+
+
+def to_choices(stored: dict[str, Any]) -> Choices:
+    start_s, end_s = stored["best"]
+    return Choices(stored["starts"], (start_s, end_s), stored["rank"], stored["n_moments"])
 
 
 async def get_analysis(session: AsyncSession, track_id: str, model_version: str) -> Analysis | None:
@@ -108,9 +118,16 @@ async def put_analysis(
 
 
 async def put_highlight(
-    session: AsyncSession, *, analysis_id: int, options: str, start_s: float, end_s: float, score: float
+    session: AsyncSession,
+    *,
+    analysis_id: int,
+    options: str,
+    start_s: float,
+    end_s: float,
+    score: float,
+    choices: Choices,
 ) -> Highlight:
-    """Store or replace. The file_id is kept while the window stays what it was."""
+    """Store or replace. The file_ids are kept while the window stays what it was."""
     row = await session.scalar(
         select(HighlightRow).where(HighlightRow.analysis_id == analysis_id, HighlightRow.options == options)
     )
@@ -118,11 +135,27 @@ async def put_highlight(
         row = HighlightRow(analysis_id=analysis_id, options=options)
         session.add(row)
     elif (row.start_s, row.end_s) != (start_s, end_s):
-        row.file_id = None
+        row.file_id = row.curve_file_id = None
     row.start_s, row.end_s, row.score = start_s, end_s, score
+    row.choices = asdict(choices)
     await session.flush()
     return to_highlight(row)
 
 
 async def set_file_id(session: AsyncSession, highlight_id: int, file_id: str | None) -> None:
     await session.execute(update(HighlightRow).where(HighlightRow.id == highlight_id).values(file_id=file_id))
+
+
+async def set_curve_file_id(session: AsyncSession, highlight_id: int, file_id: str | None) -> None:
+    await session.execute(
+        update(HighlightRow).where(HighlightRow.id == highlight_id).values(curve_file_id=file_id)
+    )
+
+
+async def get_analysis_of(session: AsyncSession, highlight_id: int) -> tuple[Analysis, Highlight] | None:
+    """A highlight by its own id, with what it was cut from."""
+    row = await session.get(HighlightRow, highlight_id)
+    if row is None:
+        return None
+    analysis = await session.get_one(AnalysisRow, row.analysis_id)
+    return to_analysis(analysis), to_highlight(row)

@@ -4,7 +4,7 @@ answers.
 
 from aiogram import Router
 
-from bot.handlers import audio, chats, errors, start
+from bot.handlers import answers, chats, errors, fallback, history, preferences, privacy, start, tracks
 
 
 def build_router() -> Router:
@@ -13,7 +13,13 @@ def build_router() -> Router:
     root.include_routers(
         chats.build_router(),
         start.build_router(),
-        audio.build_router(),
+        preferences.build_router(),
+        privacy.build_router(),
+        history.build_router(),
+        answers.build_router(),
+        # Conversations go above this line: below, every track and every text is taken.
+        tracks.build_router(),
+        fallback.build_router(),
         errors.build_router(),
     )
     return root

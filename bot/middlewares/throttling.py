@@ -40,9 +40,13 @@ class ThrottlingMiddleware(BaseMiddleware):
             return await handler(event, data)
         if self._may_pass(listener.id):
             return await handler(event, data)
-        if listener.id not in self._told and isinstance(event, Update) and event.message is not None:
+        if not isinstance(event, Update):
+            return None
+        i18n: I18nContext = data["i18n"]
+        if event.callback_query is not None:  # a notice costs nothing, and the button's spinner ends
+            await event.callback_query.answer(i18n.get("slow-down"))
+        elif listener.id not in self._told and event.message is not None:
             self._told.add(listener.id)
-            i18n: I18nContext = data["i18n"]
             await event.message.answer(i18n.get("slow-down"))
         return None
 

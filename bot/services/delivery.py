@@ -29,7 +29,7 @@ from collections.abc import Awaitable, Callable
 
 from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
-from aiogram.methods import EditMessageCaption, EditMessageReplyMarkup, TelegramMethod
+from aiogram.methods import EditMessageCaption, EditMessageMedia, EditMessageReplyMarkup, TelegramMethod
 from aiogram.types import InlineKeyboardMarkup, Message
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -37,6 +37,7 @@ from bot.db import jobs
 from bot.db.engine import Database
 from bot.db.models import utc_now
 from bot.domain import Intent, Job, JobState, Sent
+from bot.services.recipes import Reply
 from bot.services.sender import DeliveryUncertain, Sender, to_sent
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Delivery:
     async def deliver(
         self,
         job: Job,
-        method: TelegramMethod[Message],
+        method: Reply,
         final: JobState,
         *,
         error_code: str | None = None,
@@ -77,6 +78,8 @@ class Delivery:
         """Send a job's answer and mark the job `final`. Raises JobGone, DeliveryUncertain, Telegram's
         errors.
         """
+        if isinstance(method, EditMessageMedia):
+            return await self._change(job, method, final, confirm)
         markup = getattr(method, "reply_markup", None)
         for attempt in range(1, ATTEMPTS + 1):
             async with self._sender.turn(job.chat_id):
@@ -104,8 +107,36 @@ class Delivery:
                     return sent
         raise AssertionError("unreachable")
 
+    async def _change(
+        self, job: Job, method: EditMessageMedia, final: JobState, confirm: Confirm | None
+    ) -> Sent:
+        """An answer that changes in place. Repeating an edit does no harm, so there is nothing to look for
+        afterwards: a job that is interrupted here stays RUNNING and is done again.
+        """
+        sent = Sent(job.chat_id, method.message_id or 0, method.__api_method__)
+        async with self._database.read() as session:
+            if not await jobs.is_active(session, job.id):
+                raise JobGone(job.id)
+        try:
+            result = await self._bot(method)
+        except TelegramBadRequest as exc:
+            if "message to edit not found" in exc.message:  # deleted meanwhile: nobody waits for it
+                final = JobState.CANCELLED
+            elif "message is not modified" not in exc.message:
+                raise
+        else:
+            if isinstance(result, Message):
+                sent = to_sent(result, method.__api_method__)
+        async with self._database.write() as session:
+            if confirm is not None and final is JobState.DONE:
+                await confirm(session, job, sent)
+            await jobs.finish(session, job.id, final, utc_now())
+        return sent
+
     async def record(self, job: Job, intent: Intent, sent: Sent, confirm: Confirm | None) -> None:
         async with self._database.write() as session:
+            if not await jobs.exists(session, job.id):
+                return  # its user was erased meanwhile: nothing about them is to be stored
             await jobs.record_sent(session, sent, job.id)
             if confirm is not None and intent.final is JobState.DONE:
                 await confirm(session, job, sent)

@@ -44,12 +44,20 @@ class JobService:
         self._recipes = recipes
         self.bell = Bell()
 
-    async def submit(self, request: JobRequest) -> Submission:
-        """Write a request down. Raises RequestRefused for what can be refused before any work."""
+    async def submit(self, request: JobRequest, *, is_pressed: bool = False) -> Submission:
+        """Write a request down. Raises RequestRefused for what can be refused before any work.
+
+        `is_pressed`: asked for with a button, so one that failed before is tried again. A message is not: it
+        comes twice only when Telegram repeats an update.
+        """
         self._refuse_by_size(request)
         async with self._database.write() as session:
             if (same := await jobs.find_same(session, request)) is not None:
-                return Submission(same, is_new=False, place=await jobs.place(session, same.id))
+                is_new = is_pressed and await jobs.revive(session, same.id)
+                place = await jobs.place(session, same.id)
+                if is_new:
+                    self.bell.ring()
+                return Submission(same, is_new=is_new, place=place)
             if await jobs.count_active(session) >= self._limits.in_all:
                 raise RequestRefused(Refusal.QUEUE_FULL)
             if await jobs.count_active(session, request.user_id) >= self._limits.per_user:

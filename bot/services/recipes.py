@@ -3,17 +3,18 @@
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from aiogram.methods import TelegramMethod
+from aiogram.methods import EditMessageMedia, TelegramMethod
 from aiogram.types import Message, ReplyParameters
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.domain import Job, JobKind, JobRequest, Lane, Listener, Sent, Stage
 
 Result = TypeVar("Result")
+Reply = TelegramMethod[Message] | EditMessageMedia
 
 
 class AudioPool(Protocol):
@@ -30,12 +31,15 @@ class AudioPool(Protocol):
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Where one attempt at a job is worked on. `folder` is removed afterwards; it survives into the second
-    `prepare` that follows when the chat turns out to refuse voice messages (`voice_allowed` False)."""
+    `prepare` that follows when the chat turns out to refuse voice messages (`voice_allowed` False).
+    `afterwards`: what to tidy up in the chat once the answer is there; not worth a retry.
+    """
 
     folder: Path
     listener: Listener
     stage: Callable[[Stage], None]
     voice_allowed: bool = True
+    afterwards: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
 class Recipe(Protocol):
@@ -45,8 +49,10 @@ class Recipe(Protocol):
         """
         ...
 
-    async def prepare(self, job: Job, desk: Desk) -> TelegramMethod[Message]:
-        """Do the work and return the one message that answers, not yet sent. May run again after a crash."""
+    async def prepare(self, job: Job, desk: Desk) -> Reply:
+        """Do the work and return the one message that answers, not yet sent, or the change of one that is
+        there. May run again after a crash.
+        """
         ...
 
     async def confirm(self, session: AsyncSession, job: Job, sent: Sent) -> None:
@@ -62,6 +68,6 @@ Fetch = Callable[[str, Path, int], Awaitable[None]]
 Notify = Callable[[str], Awaitable[None]]
 
 
-def reply_to(job: Job) -> ReplyParameters:
-    """Answer as a reply, and still answer when the user has deleted the message meanwhile."""
-    return ReplyParameters(message_id=job.message_id, allow_sending_without_reply=True)
+def reply_to(job: Job, message_id: int | None = None) -> ReplyParameters:
+    """Answer as a reply (to the job's message), and still answer when the user has deleted it meanwhile."""
+    return ReplyParameters(message_id=message_id or job.message_id, allow_sending_without_reply=True)

@@ -220,6 +220,9 @@ class Worker:
             raise WorkerTimeout(f"job over {JOB_LIMIT_S:.0f} s") from exc
         desk.stage(Stage.SENDING)
         await self._delivery.deliver(job, answer, JobState.DONE, confirm=recipe.confirm)
+        for tidy in desk.afterwards:
+            with suppress(TelegramAPIError):
+                await tidy()
 
     @asynccontextmanager
     async def _acting(self, job: Job) -> AsyncIterator[None]:

@@ -1,11 +1,4 @@
 # The core's sentences. Each room adds a file of its own beside this one.
-start =
-    Hi, { $name }! Send me a track and I'll find the part worth hearing and send it back as a voice message.
-
-    Audio, a voice message, a music file or a whole album will do.
-help =
-    Send a track: an audio, a voice message, a file or an album. You get its best { $length } seconds back as a voice message.
-
 unnamed-track = Your track
 tempo = { $bpm } BPM
 key-major = { $note } major
