@@ -1,6 +1,7 @@
 """One track through sandbox and bot, told on the terminal: `make demo FILE=song.mp3`."""
 
 import asyncio
+import itertools
 import tempfile
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from sandbox.song import write_song
 
 START_S = 120.0  # a cold start compiles and warms the audio stack
 ANSWER_S = 600.0
+QUIET_S = 6.0  # a chat action lasts five seconds: a bot at work renews it
 
 
 async def run_demo(file: Path | None, out: Path) -> int:
@@ -40,12 +42,11 @@ async def _play(client: SandboxClient, track: Path, out: Path) -> int:
     await client.send_text("/start")
     await client.wait_for(lambda message: True, timeout_s=START_S)
     print(f"you    {track.name}")
-    sent_at = time.monotonic()
+    sent_at = time.time()
     sent = await client.send_file("auto", track)
-    answer = await client.wait_for(lambda message: is_final(message, sent), after=sent, timeout_s=ANSWER_S)
-    elapsed_s = time.monotonic() - sent_at
+    answer = await _final_answer(client, sent)
     _print_message(answer)
-    print(f"\nanswered in {elapsed_s:.2f} s")
+    print(f"\nanswered in {await _arrived_at(client, answer) - sent_at:.2f} s")
     if answer.kind not in {"voice", "audio"}:
         return 1
     out.mkdir(parents=True, exist_ok=True)
@@ -55,20 +56,45 @@ async def _play(client: SandboxClient, track: Path, out: Path) -> int:
     return 0
 
 
-def is_final(message: MessageView, track: MessageView) -> bool:
-    """A highlight, or a sentence that answers the track: what ends the wait."""
-    if message.is_deleted:
-        return False
-    return message.kind in {"voice", "audio"}
+async def _final_answer(client: SandboxClient, track: MessageView) -> MessageView:
+    """The highlight; or, once the bot shows no activity any more, the sentence with which it refused."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + ANSWER_S
+    n_actions = -1
+    while True:
+        try:
+            return await client.wait_for(_is_highlight, after=track, timeout_s=QUIET_S)
+        except TimeoutError:
+            if loop.time() > deadline:
+                raise
+        actions = len(await client.calls("sendChatAction"))
+        said = [m for m in await client.messages(from_bot=True) if m.message_id > track.message_id]
+        if said and actions == n_actions:
+            return said[-1]
+        n_actions = actions
+
+
+async def _arrived_at(client: SandboxClient, message: MessageView) -> float:
+    """When the call that brought the message ended, in seconds of `time.time`."""
+    for call in await client.calls():
+        if isinstance(call.result, dict) and call.result.get("message_id") == message.message_id:
+            return call.started_at + call.elapsed_ms / 1000
+    return time.time()
+
+
+def _is_highlight(message: MessageView) -> bool:
+    return message.kind in {"voice", "audio"} and not message.is_deleted
 
 
 def _print_message(message: MessageView) -> None:
-    kind = {"voice": "voice message", "audio": "audio"}.get(message.kind, "")
-    length = f", {int(message.media['duration'])} s" if message.media.get("duration") else ""
-    reply = ", as a reply to the track" if message.reply_to else ""
-    print(f"bot    {f'[{kind}{length}{reply}]' if kind else ''}")
-    for line in message.text.splitlines():
-        print(f"       {line}")
+    lines = message.text.splitlines()
+    if message.kind != "text":
+        kind = "voice message" if message.kind == "voice" else message.kind
+        length = f", {int(message.media['duration'])} s" if message.media.get("duration") else ""
+        reply = ", as a reply to the track" if message.reply_to else ""
+        lines.insert(0, f"[{kind}{length}{reply}]")
+    for speaker, line in itertools.zip_longest(["bot"], lines, fillvalue=""):
+        print(f"{speaker:<6} {line}")
     rows: dict[int, list[str]] = {}
     for button in message.buttons:
         rows.setdefault(button.row, []).append(f"[ {button.text} ]")

@@ -44,9 +44,8 @@ export function renderMessage(stored, view, { isJoined, isLast, showsSender }) {
   bubble.append(...media(message, view));
   const text = message.text ?? message.caption;
   if (text) bubble.append(body(message, text, view));
-  bubble.append(meta(message, isOwn));
   const reactions = reactionRow(stored, view);
-  if (reactions) bubble.append(reactions);
+  bubble.append(reactions ? el("div.foot", {}, reactions, meta(message, isOwn)) : meta(message, isOwn));
   node.append(bubble);
   const rows = message.reply_markup?.inline_keyboard;
   if (rows) node.append(keyboard(rows, message, view));

@@ -24,7 +24,8 @@ async function readPeaks(fileId) {
   });
   const [low, high] = [Math.min(...loud), Math.max(...loud, 1e-4)];
   // The span between the quietest and the loudest bar fills the height: mastered music would be a block otherwise.
-  return loud.map((value) => 0.18 + (0.82 * (value - low * 0.7)) / (high - low * 0.7 || 1));
+  const floor = low * 0.92;
+  return loud.map((value) => 0.16 + (0.84 * (value - floor)) / (high - floor || 1));
 }
 
 function bars(values) {
