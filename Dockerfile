@@ -43,6 +43,8 @@ COPY watchdog watchdog
 RUN python -m compileall -q watchdog
 USER app
 VOLUME ["/data"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-m", "watchdog.health", "/data/watchdog-health.json"]
 STOPSIGNAL SIGTERM
 CMD ["python", "-m", "watchdog"]
 
