@@ -3,8 +3,8 @@
 Matrices are (n_bands, n_bins), sparse: a band touches a handful of bins.
 """
 
+import librosa
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse
 
 from inference.config import FeatureConfig
@@ -15,33 +15,12 @@ LOWEST_MIDI = 20  # G#0: one semitone of margin under the piano's A0
 N_LOG_BINS = (7 * 12 + 1) * BINS_PER_SEMITONE + 1  # seven octaves, as in NNLS Chroma
 OVERSAMPLING = 40
 
-MEL_BREAK_HZ = 1000.0  # Slaney's scale: linear below, logarithmic above
-HZ_PER_MEL = 200.0 / 3
-LOG_STEP = np.log(6.4) / 27.0
-
-
-def hz_to_mel(hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Slaney's mel scale (Auditory Toolbox, 1998), librosa's default."""
-    f = np.asarray(hz, np.float64)
-    above = MEL_BREAK_HZ / HZ_PER_MEL + np.log(np.maximum(f, MEL_BREAK_HZ) / MEL_BREAK_HZ) / LOG_STEP
-    return np.where(f < MEL_BREAK_HZ, f / HZ_PER_MEL, above)
-
-
-def mel_to_hz(mel: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Inverse of `hz_to_mel`."""
-    m = np.asarray(mel, np.float64)
-    above = MEL_BREAK_HZ * np.exp(LOG_STEP * (m - MEL_BREAK_HZ / HZ_PER_MEL))
-    return np.where(m < MEL_BREAK_HZ / HZ_PER_MEL, m * HZ_PER_MEL, above)
-
 
 def mel_filters(config: FeatureConfig) -> tuple[scipy.sparse.csr_array, FloatArray]:
-    """Triangles of equal area (`librosa.filters.mel`, norm "slaney"), and the centre of each band in Hz."""
-    bins_hz = np.fft.rfftfreq(config.n_fft, 1 / config.sr)
-    low, high = hz_to_mel([config.fmin, config.fmax])
-    edges = mel_to_hz(np.linspace(low, high, config.n_mels + 2))
-    rise = (bins_hz - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    fall = (edges[2:, None] - bins_hz) / np.diff(edges)[1:, None]
-    weights = np.maximum(0, np.minimum(rise, fall)) * (2 / (edges[2:] - edges[:-2]))[:, None]
+    """librosa's mel filter bank (Slaney's scale and norm), and the centre of each band in Hz."""
+    band = {"fmin": config.fmin, "fmax": config.fmax}
+    weights = librosa.filters.mel(sr=config.sr, n_fft=config.n_fft, n_mels=config.n_mels, **band)
+    edges = librosa.mel_frequencies(config.n_mels + 2, **band)
     return scipy.sparse.csr_array(weights.astype(np.float32)), edges[1:-1].astype(np.float32)
 
 
