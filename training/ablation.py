@@ -25,7 +25,7 @@ from training.network import RepetitionNet, SpectralNet
 from training.original import OriginalNet
 from training.repetition import pooled, standardised
 from training.songs import FloatArray, Song
-from training.train import FitConfig, examples_of, fit
+from training.train import Example, FitConfig, examples_of, fit
 
 log = logging.getLogger(__name__)
 TEST_FOLDS = (0, 1)
@@ -92,10 +92,11 @@ def table(labelled: Sequence[Song], rendered: Sequence[Song], run: Path) -> str:
     """Train what is not in `run` yet, score all, and return the tables."""
     run.mkdir(parents=True, exist_ok=True)
     rows: dict[bool, list[Row]] = {False: [], True: []}
+    banks = _Banks()
     for variant in variants():
         pool = rendered if variant.on_mel else [*labelled, *(rendered if variant.with_renders else [])]
         tests = rendered if variant.on_mel else labelled
-        net = _trained(variant, [s for s in pool if s.fold not in TEST_FOLDS], run)
+        net = _trained(variant, [s for s in pool if s.fold not in TEST_FOLDS], banks, run)
         tested = [s for s in tests if s.fold in TEST_FOLDS]
         rows[variant.on_mel].append(Row(variant.name, [scored(s, _curve(net, variant, s)) for s in tested]))
         log.info("%s: %s", variant.name, rows[variant.on_mel][-1].cells())
@@ -103,16 +104,33 @@ def table(labelled: Sequence[Song], rendered: Sequence[Song], run: Path) -> str:
     return "\n".join(f"\n### Parts, on {name}\n\n{markdown(some)}" for name, some in parts)
 
 
-def _trained(variant: Variant, songs: Sequence[Song], run: Path) -> nn.Module:
+class _Banks:
+    """Variations of songs for one kind of input at a time: neighbours in the table share them."""
+
+    def __init__(self) -> None:
+        self._inputs_of: Inputs | None = None
+        self._examples: dict[str, list[Example]] = {}
+
+    def of(self, variant: Variant, songs: Sequence[Song]) -> list[list[Example]]:
+        if variant.inputs_of is not self._inputs_of:
+            self._inputs_of, self._examples = variant.inputs_of, {}
+        arrays_of = mel_arrays if variant.on_mel else chroma_arrays
+        for song in songs:
+            if song.song_id not in self._examples:
+                self._examples[song.song_id] = examples_of(
+                    song, arrays_of, variant.inputs_of, N_VARIATIONS, 0
+                )
+        return [self._examples[song.song_id] for song in songs]
+
+
+def _trained(variant: Variant, songs: Sequence[Song], banks: _Banks, run: Path) -> nn.Module:
     path = run / f"{variant.name.replace(' ', '-').replace(':', '').replace(',', '')}.pt"
     torch.manual_seed(0)
     net = variant.make()
     if path.exists():
         net.load_state_dict(torch.load(path, weights_only=True))
         return net.eval()
-    arrays_of = mel_arrays if variant.on_mel else chroma_arrays
-    bank = [examples_of(s, arrays_of, variant.inputs_of, N_VARIATIONS, 0) for s in songs]
-    net = fit(net, bank, variant.how, 0)
+    net = fit(net, banks.of(variant, songs), variant.how, 0)
     torch.save(net.state_dict(), path)
     return net
 
