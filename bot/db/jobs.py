@@ -7,13 +7,15 @@ id), users take turns however many tracks each has sent, and a place in the queu
 
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import Integer, String, and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from bot.db.models import JobRow, SentRow, utc_now
+from bot.db.models import JobRow, SentRow, UtcDateTime, utc_now
 from bot.domain import ACTIVE, Intent, Job, JobKind, JobRequest, JobState, Lane, Sent
 
 
@@ -99,6 +101,15 @@ async def is_active(session: AsyncSession, job_id: int) -> bool:
     ) is not None
 
 
+async def is_sending(session: AsyncSession, chat_id: int) -> bool:
+    """Whether an answer is on its way into the chat, or there and not yet written down."""
+    return (
+        await session.scalar(
+            select(JobRow.id).where(JobRow.chat_id == chat_id, JobRow.state == JobState.SENDING).limit(1)
+        )
+    ) is not None
+
+
 async def has_batch(session: AsyncSession, chat_id: int, batch: str) -> bool:
     """Whether a track of this album was taken before."""
     return (
@@ -124,7 +135,16 @@ async def claim(session: AsyncSession, lane: Lane, user_parallel: int, now: date
     """Take the next job in one statement. An album's tracks go one after another, so that answers keep
     its order.
     """
+    row = await session.scalar(
+        _claim_statement(), {"in_lane": lane, "user_parallel": user_parallel, "at": now}
+    )
+    return None if row is None else to_job(row)
+
+
+@cache  # building it takes longer than running it
+def _claim_statement() -> ReturningUpdate[JobRow]:
     busy, earlier, queued = aliased(JobRow), aliased(JobRow), aliased(JobRow)
+    lane, now = bindparam("in_lane", type_=String), bindparam("at", type_=UtcDateTime)
     in_work = (
         select(func.count())
         .where(
@@ -150,7 +170,7 @@ async def claim(session: AsyncSession, lane: Lane, user_parallel: int, now: date
             queued.state == JobState.QUEUED,
             queued.lane == lane,
             queued.not_before <= now,
-            in_work < user_parallel,
+            in_work < bindparam("user_parallel", type_=Integer),
             ~album_mate_first,
         )
         .order_by(queued.turn, queued.id)
@@ -158,13 +178,13 @@ async def claim(session: AsyncSession, lane: Lane, user_parallel: int, now: date
         .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer anyway
         .scalar_subquery()
     )
-    row = await session.scalar(
+    return (
         update(JobRow)
         .where(JobRow.id == chosen, JobRow.state == JobState.QUEUED)
         .values(state=JobState.RUNNING, attempts=JobRow.attempts + 1, started_at=now)
         .returning(JobRow)
+        .execution_options(synchronize_session=False)
     )
-    return None if row is None else to_job(row)
 
 
 async def next_due(session: AsyncSession) -> datetime | None:

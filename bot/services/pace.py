@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+ROUNDING = 1e-6  # of a token: a wait worked out in floats may end a hair early
+
 
 class Pace:
     """`burst` at once, then `per_s` a second. Waiters are served in the order in which they came."""
@@ -35,9 +37,9 @@ class Pace:
     def try_take(self) -> bool:
         """Without waiting."""
         self._refill()
-        if self._tokens < 1.0:
+        if self._tokens < 1.0 - ROUNDING:
             return False
-        self._tokens -= 1.0
+        self._tokens = max(0.0, self._tokens - 1.0)
         return True
 
     async def take(self) -> None:

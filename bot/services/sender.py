@@ -58,12 +58,15 @@ class DeliveryUncertain(Exception):  # a state of knowledge, not a fault of ours
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Telegram's, a little below. Short bursts in a chat are tolerated."""
+    """Burst and rate together stay within Telegram's numbers in any second, or minute for a group. Short
+    bursts in a private chat are tolerated.
+    """
 
-    all_per_s: float = 28.0
+    all_per_s: float = 25.0
+    all_burst: float = 5.0
     chat_per_s: float = 1.0
     chat_burst: float = 3.0
-    group_per_s: float = 19 / 60
+    group_per_s: float = 15 / 60
     group_burst: float = 5.0
     longest_wait_s: float = 90.0  # a longer retry_after goes back to the caller
 
@@ -115,7 +118,7 @@ class Sender(BaseRequestMiddleware):
         self._limits = limits or Limits()
         self._clock = clock
         self._sleep = sleep
-        self._all = Pace(self._limits.all_per_s, self._limits.all_per_s, clock, sleep)
+        self._all = Pace(self._limits.all_per_s, self._limits.all_burst, clock, sleep)
         self._chats: dict[int, _Chat] = {}
         self._highest: defaultdict[int, int] = defaultdict(int)
         self._blocked: set[int] = set()

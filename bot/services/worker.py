@@ -32,11 +32,11 @@ from sqlalchemy.exc import OperationalError
 from bot.db import jobs, people
 from bot.db.engine import Database
 from bot.db.models import utc_now
-from bot.domain import Job, JobState, Lane, Stage
+from bot.domain import BACKGROUND, Job, JobState, Lane, Stage
 from bot.logs import log_context
 from bot.services.delivery import Delivery, JobGone
 from bot.services.jobs import JobService
-from bot.services.recipes import Desk, Notify, Recipe, Recipes, reply_to
+from bot.services.recipes import Desk, KeepsTrying, MournsLoss, Notify, Recipe, Recipes, reply_to
 from bot.services.sender import DeliveryUncertain
 from bot.services.status import StatusBoard
 from bot.services.telegram_files import DownloadFailed
@@ -129,8 +129,8 @@ class Worker:
         async with self._tasks as tasks:
             board = tasks.create_task(self._board.run())
             limbo = tasks.create_task(self._watch_limbo())
-            slots = [tasks.create_task(self._slot(lane)) for lane, n in self._slots.items() for _ in range(n)]
-            await asyncio.wait(slots)
+            serving = [tasks.create_task(self._serve(lane, n)) for lane, n in self._slots.items()]
+            await asyncio.wait(serving)
             board.cancel()
             limbo.cancel()
 
@@ -156,7 +156,15 @@ class Worker:
             await asyncio.sleep(LIMBO_EVERY_S)
             await self._settle_limbo()
 
-    async def _slot(self, lane: Lane) -> None:
+    async def _serve(self, lane: Lane, n_slots: int) -> None:
+        free = asyncio.Semaphore(n_slots)
+        while not self._is_stopping:
+            await free.acquire()
+            if (job := await self._next(lane)) is not None:
+                self._running[job.id] = self._tasks.create_task(self._occupy(free, job))
+
+    async def _next(self, lane: Lane) -> Job | None:
+        """The lane's next job; None when it is time to stop."""
         while not self._is_stopping:
             rope = self._service.bell.rope
             try:
@@ -169,13 +177,25 @@ class Worker:
                 with suppress(TimeoutError):  # delayed retries come due without a ring
                     async with asyncio.timeout(IDLE_S):
                         await rope.wait()
-                continue
-            task = self._tasks.create_task(self._work(job))
-            self._running[job.id] = task
-            await asyncio.wait({task})
+            elif self._is_stopping:
+                await self._put_back(job)
+            else:
+                return job
+        return None
+
+    async def _occupy(self, free: asyncio.Semaphore, job: Job) -> None:
+        try:
+            await self._work(job)
+        finally:
             del self._running[job.id]
+            free.release()
             self._board.forget(job)
             self._service.bell.ring()  # an album's next track, or the user's, may start
+
+    async def _put_back(self, job: Job) -> None:
+        async with self._database.write() as session:
+            await jobs.requeue(session, job.id, refund=True, states=(JobState.RUNNING,))
+        logger.info("job %d put back into the queue", job.id)
 
     async def _work(self, job: Job) -> None:
         started = asyncio.get_running_loop().time()
@@ -184,9 +204,7 @@ class Worker:
                 await self._attempt(job)
             except asyncio.CancelledError:
                 if self._is_stopping:
-                    async with self._database.write() as session:
-                        await jobs.requeue(session, job.id, refund=True, states=(JobState.RUNNING,))
-                    logger.info("put back into the queue")
+                    await self._put_back(job)
                 return
             except JobGone:
                 logger.info("cancelled meanwhile")
@@ -197,7 +215,7 @@ class Worker:
                 logger.info("answered", extra={"elapsed_ms": elapsed_ms, "kind": job.kind})
 
     async def _attempt(self, job: Job) -> None:
-        if job.attempts > MAX_ATTEMPTS:
+        if job.attempts > MAX_ATTEMPTS and not isinstance(self._recipes[job.kind], KeepsTrying):
             raise TooManyAttempts(job.attempts)
         async with self._database.read() as session:
             listener = await people.get_listener(session, job.user_id)
@@ -252,7 +270,10 @@ class Worker:
 
     async def _after_error(self, job: Job, exc: Exception) -> None:
         """The road of the error's family; see the module's docstring."""
-        if isinstance(exc, InputRejected):
+        recipe = self._recipes[job.kind]
+        if isinstance(recipe, KeepsTrying) and recipe.keeps_trying(job, exc):
+            await self._retry(job, exc)
+        elif isinstance(exc, InputRejected):
             logger.info("rejected: %s", exc)
             await self._apologise(job, self._texts.rejected, exc.code)
         elif isinstance(exc, WorkerTimeout):
@@ -271,7 +292,8 @@ class Worker:
             await self._our_fault(job, exc)
 
     async def _retry(self, job: Job, exc: Exception) -> None:
-        delay_s = min(BACKOFF_CAP_S, BACKOFF_S * 2 ** (job.attempts - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+        doublings = min(job.attempts - 1, 10)
+        delay_s = min(BACKOFF_CAP_S, BACKOFF_S * 2**doublings) * random.uniform(0.75, 1.25)  # noqa: S311
         if isinstance(exc, TelegramRetryAfter):
             delay_s = max(delay_s, exc.retry_after)
         logger.warning("attempt %d failed (%s), again in %.1f s", job.attempts, type(exc).__name__, delay_s)
@@ -283,7 +305,10 @@ class Worker:
     async def _our_fault(self, job: Job, exc: Exception) -> None:
         incident = secrets.token_hex(3)
         logger.error("incident %s", incident, exc_info=exc, extra={"incident": incident})
-        await self._apologise(job, self._texts.apology, incident)
+        if job.kind in BACKGROUND:
+            await self._finish(job, incident)
+        else:
+            await self._apologise(job, self._texts.apology, incident)
         await self._notify(f"Incident {incident}: job {job.id} ({job.kind}), {type(exc).__name__}")
 
     async def _apologise(self, job: Job, sentence: Callable[[str, str], str], code: str) -> None:
@@ -307,3 +332,6 @@ class Worker:
     async def _finish(self, job: Job, error_code: str) -> None:
         async with self._database.write() as session:
             await jobs.finish(session, job.id, JobState.FAILED, utc_now(), error_code)
+            if isinstance(recipe := self._recipes[job.kind], MournsLoss):
+                await recipe.lost(session, job, error_code)
+        self._service.bell.ring()
