@@ -58,13 +58,16 @@ RUN python3 -m venv /opt/venv \
     && pip install --no-cache-dir --require-hashes -r /tmp/requirements.txt \
     && pip uninstall -q -y pip setuptools \
     # Test suites that nothing imports at run time. (numpy's stay: numpy.testing imports a piece of them.)
-    && for p in scipy matplotlib; do \
+    && for p in scipy sklearn numba llvmlite joblib matplotlib; do \
          find /opt/venv/lib/python3*/site-packages/$p -type d -name tests -prune -exec rm -rf {} +; done \
     && find /opt/venv -name '*.pyi' -delete
 
 FROM python AS service
 COPY --from=bot-packages /opt/venv /opt/venv
-ENV MPLCONFIGDIR=/var/cache/app/matplotlib HTTP_HOST=0.0.0.0 HTTP_PORT=8080
+# numba keys its cache by the processor's name. `generic` keeps what is compiled while the image is built valid on
+# every host; librosa compiles short scalar loops, so nothing is lost by it.
+ENV NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES="" NUMBA_CACHE_DIR=/var/cache/app/numba \
+    MPLCONFIGDIR=/var/cache/app/matplotlib HTTP_HOST=0.0.0.0 HTTP_PORT=8080
 COPY pyproject.toml ./
 COPY migrations migrations
 COPY inference inference
