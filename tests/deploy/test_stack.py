@@ -1,5 +1,5 @@
-"""The shipped images and compose file on a real engine: a track is answered, the bot is killed in the middle of
-its work and loses nothing, and the team hears of it.
+"""The shipped images and compose file on a real engine: a track is answered, the bot is killed in the middle
+of its work and loses nothing, and the team hears of it.
 
 Only what differs on the machine of the test is set: the base image, the engine's socket, the sandbox as
 Telegram, and the watchdog's patience. Takes three to five minutes when nothing is cached.
@@ -59,7 +59,7 @@ def _script(name: str, *args: str, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def docker_host() -> Iterator[str]:
-    """An engine of its own: the watchdog's tests crash theirs. Its images stay and make the next run quick."""
+    """An engine of its own: the watchdog's tests crash theirs. Its images stay: the next run is quick."""
     directory = str(Path(tempfile.gettempdir()) / f"highlight-stack-engine-{os.getuid()}")
     yield _script("engine.sh", "start", ENGINE_DIR=directory).splitlines()[-1]
     _script("engine.sh", "stop", ENGINE_DIR=directory)
