@@ -1,11 +1,12 @@
 """What a pressed button under a highlight does. Media go out through a job; marks change at once."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiogram.types import InlineKeyboardMarkup
 
-from bot.db import answers, opinions
+from bot.db import answers, jobs, opinions
 from bot.db.engine import Database
 from bot.domain import Answer, AnswerKind, HighlightOptions, JobKind, JobRequest, Lane, Listener, RecutOrder
 from bot.keyboards import Button, answer_keyboard
@@ -14,6 +15,7 @@ from bot.texts import Texts
 
 MOVES = {Button.EARLIER, Button.LATER, Button.NEXT}
 LENGTHS = {Button.LENGTH_15, Button.LENGTH_30, Button.LENGTH_60}
+RECORD_S = 3.0
 RATINGS = {Button.LIKE: 1, Button.DISLIKE: -1, Button.UNRATE: None}
 
 
@@ -30,17 +32,16 @@ class Outcome:
 
 
 class ButtonService:
-    def __init__(self, database: Database, jobs: JobService, texts: Texts) -> None:
+    def __init__(self, database: Database, queue: JobService, texts: Texts) -> None:
         self._database = database
-        self._jobs = jobs
+        self._queue = queue
         self._texts = texts
 
     async def press(
         self, listener: Listener, chat_id: int, message_id: int, button: Button, revision: int
     ) -> Outcome:
         """Raises RequestRefused as `JobService.submit` does."""
-        async with self._database.read() as session:
-            answer = await answers.find(session, chat_id, message_id)
+        answer = await self._find(chat_id, message_id)
         if answer is None:
             return Outcome("answer-forgotten", is_alert=True)
         if answer.user_id != listener.id:
@@ -56,6 +57,17 @@ class ButtonService:
         if button is Button.MP3:
             return await self._export(answer)
         return await self._recut(answer, button)
+
+    async def _find(self, chat_id: int, message_id: int) -> Answer | None:
+        """The answer, waited for where it is in the chat already and on its way into storage."""
+        deadline = asyncio.get_running_loop().time() + RECORD_S
+        while True:
+            async with self._database.read() as session:
+                is_sending = await jobs.is_sending(session, chat_id)  # first: its end means that it is stored
+                answer = await answers.find(session, chat_id, message_id)
+            if answer is not None or not is_sending or asyncio.get_running_loop().time() > deadline:
+                return answer
+            await asyncio.sleep(0.05)
 
     async def _rate(self, listener: Listener, answer: Answer, rating: int | None) -> Outcome:
         span = opinions.span_of(answer)
@@ -122,7 +134,7 @@ class ButtonService:
         self, answer: Answer, kind: JobKind, options: str, payload: dict[str, Any], key: str
     ) -> Outcome:
         """One job for each answer and what is wanted of it, however often the button is pressed."""
-        submission = await self._jobs.submit(
+        submission = await self._queue.submit(
             JobRequest(
                 kind=kind,
                 user_id=answer.user_id,
