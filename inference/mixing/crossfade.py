@@ -19,7 +19,9 @@ CHANCE_CORRELATION = 0.2  # what unrelated music reaches over a block or two
 
 def equal_power(n_samples: int) -> tuple[FloatArray, FloatArray]:
     """Gains out and in, from exactly 1 and 0 to exactly 0 and 1: each (n_samples,)."""
-    fade_in = np.sin(np.linspace(0.0, np.pi / 2, max(n_samples, 1)))[:n_samples]
+    if n_samples < 2:
+        return np.ones(n_samples, np.float32), np.zeros(n_samples, np.float32)
+    fade_in = np.sin(np.linspace(0.0, np.pi / 2, n_samples))
     return fade_in[::-1].astype(np.float32), fade_in.astype(np.float32)
 
 
