@@ -24,6 +24,7 @@ from bot.middlewares.language import language_middleware
 from bot.middlewares.people import PeopleMiddleware
 from bot.middlewares.throttling import ThrottlingMiddleware
 from bot.polling import Poller
+from bot.routine import Routine
 from bot.services import audio_tasks
 from bot.services.buttons import ButtonService
 from bot.services.curves import CurveRecipe
@@ -117,6 +118,7 @@ class App:
         )
         self.dispatcher = self._dispatcher(core, texts)
         self.poller = Poller(self.dispatcher, bot)
+        self.routine = Routine(settings, self.notify_team)
         self.health.checks["storage"] = self._check_storage
         self.health.checks["telegram"] = self._check_telegram
 
@@ -162,7 +164,7 @@ class App:
         cls, settings: Settings, pool: AudioPool, limits: Limits | None = None
     ) -> AsyncIterator[Self]:
         """With a started pool. Storage is migrated first; connections are closed at the end."""
-        await migrate(settings.database)
+        await migrate(settings.database, backups=settings.backups)
         async with AsyncExitStack() as stack:
             database = Database(create_engine(settings.database))
             stack.push_async_callback(database.close)
@@ -192,6 +194,8 @@ class App:
                 await stack.enter_async_context(
                     serving(web, self.settings.http_host, self.settings.http_port)
                 )
+            self.routine.start()
+            stack.callback(self.routine.stop)
             await self.sender.load()
             await self.worker.recover()
             await self._work(stop)

@@ -130,7 +130,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         if chosen.command == "backup":
-            print(back_up(database, chosen.folder or settings.data_dir / "backups", reason="by-hand"))  # noqa: T201
+            print(back_up(database, chosen.folder or settings.backups, reason="by-hand"))  # noqa: T201
         else:
             kept = restore(chosen.file, database)
             print(f"restored {chosen.file}" + (f"; the replaced content is in {kept}" if kept else ""))  # noqa: T201

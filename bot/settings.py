@@ -74,6 +74,10 @@ class DatabaseSettings(BaseSettings):
         return init_settings, env_settings, dotenv_settings, files
 
     @property
+    def backups(self) -> Path:
+        return self.data_dir / "backups"
+
+    @property
     def database(self) -> str:
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'bot.db'}"
 
