@@ -19,6 +19,7 @@ from bot.db.migrate import migrate
 from bot.domain import JobKind
 from bot.handlers import build_router
 from bot.metrics import Metrics, StageClock, TelegramMeter
+from bot.middlewares.bans import BanMiddleware
 from bot.middlewares.groups import GroupsMiddleware
 from bot.middlewares.language import language_middleware
 from bot.middlewares.people import PeopleMiddleware
@@ -26,17 +27,22 @@ from bot.middlewares.throttling import ThrottlingMiddleware
 from bot.polling import Poller
 from bot.routine import Routine
 from bot.services import audio_tasks
+from bot.services.broadcast import BroadcastRecipe, BroadcastService
 from bot.services.buttons import ButtonService
 from bot.services.curves import CurveRecipe
 from bot.services.delivery import Delivery
+from bot.services.feedback import FeedbackService
 from bot.services.highlights import HighlightRecipe
 from bot.services.history import HistoryService
 from bot.services.jobs import JobService, QueueLimits
+from bot.services.letters import LetterRecipe, NoticeRecipe
 from bot.services.menu import register_menu
 from bot.services.privacy import PrivacyService
 from bot.services.recipes import AudioPool, Fetch, Recipe
 from bot.services.sender import DeliveryUncertain, Limits, Sender
+from bot.services.statistics import StatisticsRecipe
 from bot.services.status import StatusBoard
+from bot.services.team import TeamService
 from bot.services.telegram_files import downloader
 from bot.services.worker import Worker
 from bot.settings import Settings
@@ -96,6 +102,16 @@ class App:
             JobKind.HIGHLIGHT: highlights,
             JobKind.RECUT: highlights,
             JobKind.CURVE: CurveRecipe(database=database, pool=pool, texts=texts),
+            JobKind.LETTER: LetterRecipe(
+                database=database,
+                texts=texts,
+                fetch=downloader(bot),
+                team_chat_id=settings.admin_chat_id,
+                max_bytes=settings.max_download_bytes,
+            ),
+            JobKind.NOTICE: NoticeRecipe(database=database, texts=texts),
+            JobKind.BROADCAST: BroadcastRecipe(database),
+            JobKind.STATS: StatisticsRecipe(database=database, pool=pool, texts=texts),
         }
         queue_limits = QueueLimits(
             per_user=settings.user_queue_limit,
@@ -105,6 +121,14 @@ class App:
             max_track_s=max_track_s,
         )
         self.jobs = JobService(database, queue_limits, recipes)
+        self.feedback = FeedbackService(
+            bot=bot,
+            database=database,
+            jobs=self.jobs,
+            texts=texts,
+            team_chat_id=settings.admin_chat_id,
+        )
+        self.broadcasts = BroadcastService(bot=bot, database=database, jobs=self.jobs, texts=texts)
         self.worker = Worker(
             bot=bot,
             database=database,
@@ -134,11 +158,15 @@ class App:
             notify=self.notify_team,
             buttons=ButtonService(self.database, self.jobs, texts),
             history=HistoryService(self.database, self.jobs),
-            privacy=PrivacyService(self.bot, self.database, self.jobs, self.worker),
+            privacy=PrivacyService(self.bot, self.database, self.jobs, self.worker, self.feedback),
+            feedback=self.feedback,
+            broadcasts=self.broadcasts,
+            team=TeamService(bot=self.bot, database=self.database, texts=texts),
         )
         dispatcher.update.outer_middleware(GroupsMiddleware(self.database, self.sender))
         dispatcher.update.outer_middleware(PeopleMiddleware(self.database, self.sender))
         dispatcher.update.outer_middleware(language_middleware(core, self.database))
+        dispatcher.update.outer_middleware(BanMiddleware(self.database))
         dispatcher.update.outer_middleware(ThrottlingMiddleware())
         dispatcher.include_router(build_router())
         return dispatcher
@@ -198,6 +226,7 @@ class App:
             stack.callback(self.routine.stop)
             await self.sender.load()
             await self.worker.recover()
+            await self.feedback.resume()
             await self._work(stop)
 
     async def _work(self, stop: asyncio.Event) -> None:
@@ -205,11 +234,13 @@ class App:
             working = tasks.create_task(self.worker.run())
             listening = tasks.create_task(self.poller.run())
             naming = tasks.create_task(register_menu(self.bot, self.texts))
+            feeding = tasks.create_task(self.broadcasts.run())
             self.health.is_ready = True
             logger.info("ready")
             await stop.wait()
             logger.info("stopping")
             naming.cancel()
+            feeding.cancel()
             listening.cancel()
             await asyncio.wait({listening})
             await self.worker.stop(self.settings.grace_s)

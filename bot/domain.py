@@ -10,7 +10,7 @@ answer is stored. What a restart does with each state is told in `bot.services.d
 """
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -375,3 +375,18 @@ class BroadcastProgress:
     blocked: int
     failed: int
     waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The last 30 days. `thumbs`: per model version the ups, the downs and the windows moved by hand."""
+
+    users: int
+    users_week: int
+    days: tuple[date, ...]
+    answered: tuple[int, ...]
+    failed: tuple[int, ...]
+    median_s: float | None
+    p95_s: float | None
+    failures: tuple[tuple[str, int], ...]
+    thumbs: tuple[tuple[str, int, int, int], ...]

@@ -18,9 +18,10 @@ OVERSAMPLING = 40
 
 def mel_filters(config: FeatureConfig) -> tuple[scipy.sparse.csr_array, FloatArray]:
     """librosa's mel filter bank (Slaney's scale and norm), and the centre of each band in Hz."""
-    band = {"fmin": config.fmin, "fmax": config.fmax}
-    weights = librosa.filters.mel(sr=config.sr, n_fft=config.n_fft, n_mels=config.n_mels, **band)
-    edges = librosa.mel_frequencies(config.n_mels + 2, **band)
+    weights = librosa.filters.mel(
+        sr=config.sr, n_fft=config.n_fft, n_mels=config.n_mels, fmin=config.fmin, fmax=config.fmax
+    )
+    edges = librosa.mel_frequencies(config.n_mels + 2, fmin=config.fmin, fmax=config.fmax)
     return scipy.sparse.csr_array(weights.astype(np.float32)), edges[1:-1].astype(np.float32)
 
 

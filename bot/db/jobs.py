@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.db.models import JobRow, SentRow, UtcDateTime, utc_now
-from bot.domain import ACTIVE, Intent, Job, JobKind, JobRequest, JobState, Lane, Sent
+from bot.domain import ACTIVE, BACKGROUND, Intent, Job, JobKind, JobRequest, JobState, Lane, Sent
 
 
 def to_job(row: JobRow) -> Job:
@@ -55,7 +55,12 @@ async def find_same(session: AsyncSession, request: JobRequest) -> Job | None:
 
 
 async def count_active(session: AsyncSession, user_id: int | None = None) -> int:
-    query = select(func.count()).select_from(JobRow).where(JobRow.state.in_(ACTIVE))
+    """Unfinished jobs that somebody waits for."""
+    query = (
+        select(func.count())
+        .select_from(JobRow)
+        .where(JobRow.state.in_(ACTIVE), JobRow.kind.not_in(BACKGROUND))
+    )
     if user_id is not None:
         query = query.where(JobRow.user_id == user_id)
     return await session.scalar(query) or 0
@@ -281,7 +286,9 @@ async def in_state(session: AsyncSession, state: JobState) -> list[Job]:
 async def cancel(session: AsyncSession, user_id: int, chat_id: int | None = None) -> list[Job]:
     """Cancel a user's waiting and running jobs; one that is being sent stays."""
     query = update(JobRow).where(
-        JobRow.user_id == user_id, JobRow.state.in_((JobState.QUEUED, JobState.RUNNING))
+        JobRow.user_id == user_id,
+        JobRow.state.in_((JobState.QUEUED, JobState.RUNNING)),
+        JobRow.kind.not_in(BACKGROUND),
     )
     if chat_id is not None:
         query = query.where(JobRow.chat_id == chat_id)

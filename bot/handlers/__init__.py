@@ -4,7 +4,19 @@ answers.
 
 from aiogram import Router
 
-from bot.handlers import answers, chats, errors, fallback, history, preferences, privacy, start, tracks
+from bot.handlers import (
+    answers,
+    chats,
+    errors,
+    fallback,
+    feedback,
+    history,
+    preferences,
+    privacy,
+    start,
+    team,
+    tracks,
+)
 
 
 def build_router() -> Router:
@@ -12,6 +24,8 @@ def build_router() -> Router:
     root = Router(name="root")
     root.include_routers(
         chats.build_router(),
+        team.build_router(),
+        feedback.build_router(),
         start.build_router(),
         preferences.build_router(),
         privacy.build_router(),

@@ -29,7 +29,13 @@ from collections.abc import Awaitable, Callable
 
 from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
-from aiogram.methods import EditMessageCaption, EditMessageMedia, EditMessageReplyMarkup, TelegramMethod
+from aiogram.methods import (
+    EditMessageCaption,
+    EditMessageMedia,
+    EditMessageReplyMarkup,
+    EditMessageText,
+    TelegramMethod,
+)
 from aiogram.types import InlineKeyboardMarkup, Message
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -78,7 +84,7 @@ class Delivery:
         """Send a job's answer and mark the job `final`. Raises JobGone, DeliveryUncertain, Telegram's
         errors.
         """
-        if isinstance(method, EditMessageMedia):
+        if isinstance(method, EditMessageMedia | EditMessageText):
             return await self._change(job, method, final, confirm)
         markup = getattr(method, "reply_markup", None)
         for attempt in range(1, ATTEMPTS + 1):
@@ -108,7 +114,7 @@ class Delivery:
         raise AssertionError("unreachable")
 
     async def _change(
-        self, job: Job, method: EditMessageMedia, final: JobState, confirm: Confirm | None
+        self, job: Job, method: EditMessageMedia | EditMessageText, final: JobState, confirm: Confirm | None
     ) -> Sent:
         """An answer that changes in place. Repeating an edit does no harm, so there is nothing to look for
         afterwards: a job that is interrupted here stays RUNNING and is done again.

@@ -8,6 +8,7 @@ from aiogram.exceptions import TelegramAPIError
 
 from bot.db import erasing, people, tracks
 from bot.db.engine import Database
+from bot.services.feedback import FeedbackService
 from bot.services.jobs import JobService
 from bot.services.worker import Worker
 from bot.texts import track_name
@@ -16,11 +17,14 @@ logger = logging.getLogger(__name__)
 
 
 class PrivacyService:
-    def __init__(self, bot: Bot, database: Database, jobs: JobService, worker: Worker) -> None:
+    def __init__(
+        self, bot: Bot, database: Database, jobs: JobService, worker: Worker, feedback: FeedbackService
+    ) -> None:
         self._bot = bot
         self._database = database
         self._jobs = jobs
         self._worker = worker
+        self._feedback = feedback
 
     async def cancel(self, user_id: int, chat_id: int | None) -> list[str | None]:
         """End the user's waiting and running jobs (in one chat); the names of their tracks."""
@@ -37,6 +41,7 @@ class PrivacyService:
     async def forget(self, user_id: int) -> dict[str, int]:
         """Erase the user; rows by table."""
         await self.cancel(user_id, None)
+        await self._feedback.redact(user_id)
         async with self._database.read() as session:
             status_id = (await people.status_messages(session)).get(user_id)
         if status_id is not None:

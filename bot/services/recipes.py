@@ -5,7 +5,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from aiogram.methods import EditMessageMedia, TelegramMethod
 from aiogram.types import Message, ReplyParameters
@@ -58,6 +58,22 @@ class Recipe(Protocol):
     async def confirm(self, session: AsyncSession, job: Job, sent: Sent) -> None:
         """The answer arrived: keep its file_id. Runs in the transaction that marks the job done, also after a
         restart, so it may rely on the job and storage only."""
+        ...
+
+
+@runtime_checkable
+class KeepsTrying(Protocol):
+    """A recipe whose jobs may outlive the usual number of attempts."""
+
+    def keeps_trying(self, job: Job, exc: Exception) -> bool: ...
+
+
+@runtime_checkable
+class MournsLoss(Protocol):
+    """A recipe that has something to do when a job of its is given up without a word in its chat."""
+
+    async def lost(self, session: AsyncSession, job: Job, error_code: str) -> None:
+        """Runs in the transaction that marks the job failed."""
         ...
 
 
