@@ -11,6 +11,7 @@ writes in the admin chat: `user=TEAM_ID, chat=ADMIN_CHAT_ID`.
 """
 
 import asyncio
+import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -453,7 +454,10 @@ class SandboxClient:
         for name, source in files:
             body = source if isinstance(source, bytes) else await asyncio.to_thread(source.read_bytes)
             form.add_field(
-                "file", body, filename=name.replace('"', "'"), content_type="application/octet-stream"
+                "file",
+                io.BytesIO(body),
+                filename=name.replace('"', "'"),
+                content_type="application/octet-stream",
             )
         async with self._session.post(f"{self.url}/sandbox/api/send", data=form) as response:
             return [self._view(message) for message in _result(await response.json())]

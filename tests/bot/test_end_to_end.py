@@ -1,0 +1,135 @@
+"""The whole product over real HTTP: a song goes in through the sandbox, `python -m bot` answers, the OGG is
+measured.
+
+Real songs where they lie beside the checkout, else the synthesised one; in the encodings in which people send
+them.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pyloudnorm
+import pytest
+from scipy.signal import correlate
+
+from inference.config import TARGET_LUFS, VOICE_SR
+from sandbox.client import MessageView
+from sandbox.launch import running_bot
+from sandbox.testing import RunningSandbox
+
+pytestmark = pytest.mark.slow
+FloatArray = npt.NDArray[np.float32]
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What the bot wrote down of the highlight that it sent."""
+
+    start_s: float
+    end_s: float
+
+
+def songs() -> list[str]:
+    """One real MP3 and one real OGG, or the song that the project makes itself."""
+    folder = SHARED / "gold" / "audio"
+    found = [next(iter(sorted(folder.glob(f"*.{suffix}"))), None) for suffix in ("mp3", "ogg")]
+    return [str(path) for path in found if path] or ["synthesised"]
+
+
+def decode(path: Path) -> FloatArray:
+    """(2, n_samples) at 48 kHz."""
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler(format="fltp", layout="stereo", rate=VOICE_SR)
+        frames = [
+            resampled.to_ndarray()
+            for frame in container.decode(audio=0)
+            for resampled in resampler.resample(frame)
+        ]
+        frames += [resampled.to_ndarray() for resampled in resampler.resample(None)]
+    return np.concatenate(frames, axis=1)
+
+
+def found_at_s(part: FloatArray, whole: FloatArray) -> float:
+    """Where the middle 10 s of `part` lie in `whole`, as the start of `part`, by cross-correlation."""
+    middle = part.shape[1] // 2
+    probe = part[:, middle - 5 * VOICE_SR : middle + 5 * VOICE_SR].mean(axis=0)
+    likeness = correlate(whole.mean(axis=0), probe, mode="valid", method="fft")
+    return float((np.argmax(np.abs(likeness)) - (middle - 5 * VOICE_SR)) / VOICE_SR)
+
+
+@pytest.fixture
+async def live(sandbox: RunningSandbox, tmp_path: Path) -> AsyncIterator[RunningSandbox]:
+    """The sandbox with the real bot polling it."""
+    async with running_bot(sandbox.url, tmp_path / "var", log_path=tmp_path / "bot.log"):
+        await sandbox.wait_for_polling(timeout_s=120)
+        yield sandbox
+
+
+async def ask(live: RunningSandbox, path: Path, var: Path) -> tuple[MessageView, MessageView, Promise]:
+    track = await live.send_audio(path)
+    voice = await live.wait_for(lambda m: m.reply_to == track.message_id, timeout_s=60)
+    with closing(sqlite3.connect(var / "bot.db")) as connection:
+        query = "SELECT start_s, end_s FROM highlights ORDER BY id DESC LIMIT 1"
+        return track, voice, Promise(*connection.execute(query).fetchone())
+
+
+async def test_a_song_comes_back_as_its_highlight(
+    live: RunningSandbox, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    for name in songs():
+        path = request.getfixturevalue("song_path") if name == "synthesised" else Path(name)
+        track, voice, promise = await ask(live, path, tmp_path / "var")
+        ogg = tmp_path / "answer.ogg"
+        ogg.write_bytes(await live.download(voice.file_id))
+
+        assert (voice.kind, voice.reply_to) == ("voice", track.message_id)
+        with av.open(str(ogg)) as container:
+            assert container.format.name == "ogg"
+            [stream] = container.streams
+            assert (stream.type, stream.codec_context.name) == ("audio", "opus")
+            assert stream.codec_context.sample_rate == VOICE_SR
+        sound, original = decode(ogg), decode(path)
+        promised_s = promise.end_s - promise.start_s
+        assert sound.shape[1] / VOICE_SR == pytest.approx(promised_s, abs=0.05)
+        assert 25.0 <= promised_s <= 35.0
+        assert voice.media["duration"] == round(promised_s)
+        lufs = pyloudnorm.Meter(VOICE_SR).integrated_loudness(sound.T.astype(np.float64))
+        assert lufs == pytest.approx(TARGET_LUFS, abs=1.0)
+        assert found_at_s(sound, original) == pytest.approx(promise.start_s, abs=0.02)
+        minutes, seconds = divmod(int(promise.start_s), 60)
+        assert f"{minutes}:{seconds:02}–" in voice.text
+        assert voice.media["file_size"] < 1024 * 1024  # above it clients show no waveform
+
+
+async def test_every_odd_file_gets_one_answer_in_words_or_sound(
+    live: RunningSandbox, shared_cases: Path
+) -> None:
+    """Whatever is sent, one answer comes in time, and the bot lives on."""
+    tracks: list[tuple[str, MessageView]] = []
+    for n, path in enumerate(sorted(path for path in shared_cases.iterdir() if path.is_file())):
+        user = await live.add_person(7000 + n, "Somebody")
+        # Sent as a plain file: the name decides that it is taken for music, so that the decoder meets all of
+        # them.
+        track = await live.send_document(path, file_name=f"{path.stem}.mp3", user=user)
+        tracks.append((path.name, track))
+    answers = {}
+    for name, track in tracks:
+        await live.wait_for(
+            lambda m, track=track: m.reply_to == track.message_id,  # type: ignore[misc]
+            chat=track.chat_id,
+            timeout_s=120,
+        )
+        found = await live.messages(track.chat_id, from_bot=True)
+        answers[name] = [message.kind for message in found if message.reply_to == track.message_id]
+    assert {name: kinds for name, kinds in answers.items() if kinds not in (["voice"], ["text"])} == {}
+    assert answers["f01_song.mp3"] == ["voice"]
+    assert answers["f23_not_audio.mp3"] == ["text"]
+    texts = [m.text for _, track in tracks for m in await live.messages(track.chat_id, from_bot=True)]
+    assert not [text for text in texts if "Something went wrong" in text]
