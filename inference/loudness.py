@@ -6,12 +6,14 @@ Annex 2 asks. Levels of nothing are `-inf`. Every function returns new arrays.
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-import pyloudnorm
 import soxr
+from pyloudnorm.iirfilter import IIRfilter
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
+from scipy.signal import sosfilt, sosfreqz
 
 from inference.config import CEILING_DBTP, TARGET_LUFS
 from inference.datatypes import FloatArray, Waveform
@@ -22,14 +24,11 @@ CODEC_HEADROOM_DB = 1.2  # what Opus at 96 kbit/s added at most to the true peak
 FADE_IN_S = 0.03
 FADE_OUT_S = 0.3
 _GATE_BLOCK_S = 0.4
+_GATE_OVERLAP = 0.75
 _OVERSAMPLING = 4
 _PEAK_BLOCK_S = 5.0
 _PEAK_CONTEXT_S = 0.02  # more than the resampler rings
 _ABSOLUTE_GATE_LUFS = -70.0
-_K_FILTERS = (
-    ((1.53512485958697, -2.69169618940638, 1.19839281085285), (1.0, -1.69065929318241, 0.73248077421585)),
-    ((1.0, -2.0, 1.0), (1.0, -1.99004745483398, 0.99007225036621)),
-)
 _WORTH_DB = 0.3  # a difference in level that nobody hears is not worth a second round
 _LIMITER_REACH_S = 0.01  # how far ahead of and behind a peak the limiter moves
 
@@ -45,22 +44,38 @@ class Levelled:
 
 
 def measure_lufs(waveform: Waveform) -> float:
-    """Integrated loudness; `-inf` where everything lies under the absolute gate of -70 LUFS."""
-    samples = waveform.samples
-    shortest = math.ceil(_GATE_BLOCK_S * waveform.sr) + 1
+    """Integrated loudness; `-inf` where everything lies under the absolute gate of -70 LUFS.
+
+    pyloudnorm's filters in one pass, and its gating on sums of tenths of a second: the same figure as its
+    `Meter` in a third of the time.
+    """
+    samples, sr = waveform.samples, waveform.sr
+    shortest = math.ceil(_GATE_BLOCK_S * sr) + 1
     if samples.shape[1] == 0:
         return -math.inf
     if samples.shape[1] < shortest:
         # Shorter than one gating block: its loudness is that of its own repetition.
         samples = np.resize(samples, (samples.shape[0], shortest))
-    lufs = float(pyloudnorm.Meter(waveform.sr).integrated_loudness(samples.T))
-    return lufs if math.isfinite(lufs) else -math.inf
+    weighted = sosfilt(_k_filters(sr), samples, axis=1)
+    np.square(weighted, out=weighted)
+    step = _GATE_BLOCK_S * (1.0 - _GATE_OVERLAP) * sr
+    n_blocks = round((samples.shape[1] - _GATE_BLOCK_S * sr) / step) + 1
+    edges = (np.arange(n_blocks + 3) * step).astype(int)
+    steps = np.add.reduceat(weighted, edges[edges < samples.shape[1]], axis=1, dtype=np.float64).sum(axis=0)
+    # Four steps make a block; channels of a pair count alike.
+    power = np.convolve(steps, np.ones(4), "valid")[:n_blocks] / (_GATE_BLOCK_S * sr)
+    return _gated_lufs(power)
 
 
 def measure_dbtp(waveform: Waveform) -> float:
     """True peak of the loudest channel."""
-    peaks = _true_peaks(waveform)
-    return _db(float(peaks.max())) if peaks.size else -math.inf
+    if waveform.samples.shape[1] == 0:
+        return -math.inf
+    peak = float(np.abs(waveform.samples).max())
+    for channel in waveform.samples:
+        fine = _oversampled(channel, waveform.sr)
+        peak = max(peak, float(fine.max()), -float(fine.min()))
+    return _db(peak)
 
 
 def normalise(
@@ -73,14 +88,14 @@ def normalise(
     """
     ceiling_dbtp -= CODEC_HEADROOM_DB
     lufs = measure_lufs(waveform)
-    peaks = _true_peaks(waveform)
-    dbtp = _db(float(peaks.max())) if peaks.size else -math.inf
+    dbtp = measure_dbtp(waveform)
     if not math.isfinite(lufs):
         gain_db = min(0.0, ceiling_dbtp - dbtp)
         return Levelled(_amplified(waveform, gain_db), gain_db, lufs, dbtp + gain_db)
     gain_db = min(target_lufs - lufs, MAX_BOOST_DB, ceiling_dbtp + MAX_LIMITING_DB - dbtp)
     if dbtp + gain_db <= ceiling_dbtp:
         return Levelled(_amplified(waveform, gain_db), gain_db, lufs + gain_db, dbtp + gain_db)
+    peaks = _true_peaks(waveform)
     limited = _limited(waveform, peaks, gain_db, ceiling_dbtp)
     limited_lufs = measure_lufs(limited)
     # What the limiter took from the loudness is given back once, as far as the same bounds allow.
@@ -116,12 +131,8 @@ def track_lufs(mel: FloatArray, loudness_db: FloatArray, centres_hz: FloatArray)
     power = 10 ** (mel.astype(np.float64) / 10) * widths
     weighted = (power @ _k_weighting(centres_hz)) / np.maximum(power.sum(axis=1), 1e-20)
     frames = 2.0 * weighted * 10 ** (loudness_db.astype(np.float64) / 10)
-    lufs = 10 * np.log10(np.maximum(frames, 1e-12)) - 0.691
-    loud = lufs > _ABSOLUTE_GATE_LUFS
-    if not loud.any():
-        return None
-    relative_gate = 10 * math.log10(frames[loud].mean()) - 0.691 - 10.0
-    return 10 * math.log10(frames[loud & (lufs > relative_gate)].mean()) - 0.691
+    lufs = _gated_lufs(frames)
+    return lufs if math.isfinite(lufs) else None
 
 
 def loudness_profile(loudness_db: FloatArray, n_steps: int = 600) -> FloatArray:
@@ -134,12 +145,8 @@ def loudness_profile(loudness_db: FloatArray, n_steps: int = 600) -> FloatArray:
 
 
 def _k_weighting(frequencies_hz: FloatArray) -> npt.NDArray[np.float64]:
-    """Power response of BS.1770's two filters, from their coefficients at 48 kHz."""
-    z = np.exp(2j * np.pi * frequencies_hz.astype(np.float64) / 48_000)
-    response = np.ones(len(z), dtype=np.complex128)
-    for b, a in _K_FILTERS:
-        response *= np.polyval(b, z) / np.polyval(a, z)
-    return np.asarray(np.abs(response) ** 2)
+    """Power response of BS.1770's filters."""
+    return np.asarray(np.abs(sosfreqz(_k_filters(48_000), frequencies_hz, fs=48_000)[1]) ** 2)
 
 
 def _quarter_sine(n: int) -> FloatArray:
@@ -147,27 +154,41 @@ def _quarter_sine(n: int) -> FloatArray:
 
 
 def _true_peaks(waveform: Waveform) -> FloatArray:
-    """Largest interpolated magnitude around each sample, over all channels: (n_samples,).
-
-    Block by block: four times a minute of stereo would be the largest array of the whole job.
-    """
+    """Largest interpolated magnitude around each sample, over all channels: (n_samples,)."""
     samples = waveform.samples
-    n_samples = samples.shape[1]
-    peaks = np.empty(n_samples, dtype=np.float32)
-    n_block, n_context = round(_PEAK_BLOCK_S * waveform.sr), round(_PEAK_CONTEXT_S * waveform.sr)
-    for start in range(0, n_samples, n_block):
-        end = min(start + n_block, n_samples)
-        first = max(0, start - n_context)
-        around = samples[:, first : end + n_context]
-        fine = soxr.resample(around.T, waveform.sr, waveform.sr * _OVERSAMPLING, quality="MQ")
-        envelope = np.zeros(around.shape[1] * _OVERSAMPLING, dtype=np.float32)
-        for channel in fine.T:
-            np.maximum(
-                envelope[: len(channel)], np.abs(channel[: len(envelope)]), out=envelope[: len(channel)]
-            )
-        between = envelope.reshape(-1, _OVERSAMPLING).max(axis=1)[start - first : end - first]
-        peaks[start:end] = np.maximum(between, np.abs(samples[:, start:end]).max(axis=0))
-    return peaks
+    peaks = np.abs(samples).max(axis=0)
+    for channel in samples:
+        fine = np.abs(_oversampled(channel, waveform.sr))
+        fine = np.resize(fine, samples.shape[1] * _OVERSAMPLING)
+        np.maximum(peaks, fine.reshape(-1, _OVERSAMPLING).max(axis=1), out=peaks)
+    return np.asarray(peaks)
+
+
+def _oversampled(channel: FloatArray, sr: int) -> FloatArray:
+    return np.asarray(
+        soxr.resample(np.ascontiguousarray(channel), sr, sr * _OVERSAMPLING, quality="MQ"), dtype=np.float32
+    )
+
+
+@cache
+def _k_filters(sr: int) -> npt.NDArray[np.float64]:
+    """BS.1770's two filters for any rate, as pyloudnorm designs them: second-order sections."""
+    stages = (
+        IIRfilter(4.0, 1 / math.sqrt(2), 1500.0, sr, "high_shelf"),
+        IIRfilter(0.0, 0.5, 38.0, sr, "high_pass"),
+    )
+    return np.array([np.concatenate([stage.b, stage.a]) for stage in stages])
+
+
+def _gated_lufs(power: npt.NDArray[np.float64]) -> float:
+    """Both gates of BS.1770 on the weighted mean power of blocks, summed over channels."""
+    with np.errstate(divide="ignore"):
+        lufs = 10 * np.log10(power) - 0.691
+    loud = lufs > _ABSOLUTE_GATE_LUFS
+    if not loud.any():
+        return -math.inf
+    relative_gate = 10 * math.log10(power[loud].mean()) - 0.691 - 10.0
+    return 10 * math.log10(power[loud & (lufs > relative_gate)].mean()) - 0.691
 
 
 def _limited(waveform: Waveform, peaks: FloatArray, gain_db: float, ceiling_dbtp: float) -> Waveform:

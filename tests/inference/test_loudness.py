@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import pyloudnorm
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,6 +42,17 @@ def test_full_scale_sine_reads_as_the_standard_says(sine: Sine) -> None:
     # BS.1770: 997 Hz at 0 dBFS in one channel is -3.01 LUFS.
     mono = Waveform(sine(997.0, 5.0, SR, 1.0)[np.newaxis], SR)
     assert measure_lufs(mono) == pytest.approx(-3.01, abs=0.05)
+
+
+@pytest.mark.parametrize("sr", [8_000, 22_050, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize("n_channels", [1, 2])
+@pytest.mark.parametrize("length_s", [0.5, 3.77])
+def test_loudness_is_the_one_of_pyloudnorm(sr: int, n_channels: int, length_s: float) -> None:
+    rng = np.random.default_rng(sr)
+    n = round(length_s * sr)
+    samples = (rng.standard_normal((n_channels, n)) * rng.choice([0.001, 0.3], n)).astype(np.float32)
+    expected = pyloudnorm.Meter(sr).integrated_loudness(samples.T.astype(np.float64))
+    assert measure_lufs(Waveform(samples, sr)) == pytest.approx(expected, abs=0.01)
 
 
 def test_true_peak_lies_between_the_samples() -> None:
