@@ -10,13 +10,13 @@ set -euo pipefail
 say() { echo "base-image: $*" >&2; }
 unavailable() { say "$*"; exit 3; }
 
-NAME=${1:?name of the image}
-docker image inspect "$NAME" >/dev/null 2>&1 && exit 0
-timeout 120 docker pull --quiet "$NAME" >&2 2>/dev/null && exit 0
+IMAGE=${1:?name of the image}
+docker image inspect "$IMAGE" >/dev/null 2>&1 && exit 0
+timeout 120 docker pull --quiet "$IMAGE" >&2 2>/dev/null && exit 0
 
-[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || unavailable "$NAME cannot be pulled, and only root on Debian can make one"
+[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || unavailable "$IMAGE cannot be pulled, and only root on Debian can make one"
 . /etc/os-release
-[ "${VERSION_CODENAME:-}" = bookworm ] || unavailable "$NAME cannot be pulled, and this is not Debian bookworm"
+[ "${VERSION_CODENAME:-}" = bookworm ] || unavailable "$IMAGE cannot be pulled, and this is not Debian bookworm"
 export DEBIAN_FRONTEND=noninteractive
 if ! command -v debootstrap >/dev/null; then
   { apt-get -qq -o DPkg::Lock::Timeout=300 update &&
@@ -25,7 +25,7 @@ if ! command -v debootstrap >/dev/null; then
 fi
 # The mirror that this machine itself uses.
 MIRROR=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)
-say "making $NAME from Debian's packages"
+say "making $IMAGE from Debian's packages"
 ROOT=$(mktemp -d)
 trap 'rm -rf "$ROOT"' EXIT
 debootstrap --variant=minbase --include=python3,python3-pip,python3-venv,ca-certificates,tzdata \
@@ -36,4 +36,4 @@ ln -sf python3 "$ROOT/usr/bin/python"
 cp /etc/ssl/certs/ca-certificates.crt "$ROOT/etc/ssl/certs/ca-certificates.crt"
 printf '[global]\nbreak-system-packages = true\nroot-user-action = ignore\ncert = /etc/ssl/certs/ca-certificates.crt\n' \
   >"$ROOT/etc/pip.conf"
-tar -C "$ROOT" -c . | docker import -c 'CMD ["python3"]' - "$NAME" >&2
+tar -C "$ROOT" -c . | docker import -c 'CMD ["python3"]' - "$IMAGE" >&2
