@@ -3,6 +3,8 @@
 Matrices are (n_bands, n_bins), sparse: a band touches a handful of bins.
 """
 
+from functools import cache
+
 import librosa
 import numpy as np
 import scipy.sparse
@@ -16,6 +18,7 @@ N_LOG_BINS = (7 * 12 + 1) * BINS_PER_SEMITONE + 1  # seven octaves, as in NNLS C
 OVERSAMPLING = 40
 
 
+@cache
 def mel_filters(config: FeatureConfig) -> tuple[scipy.sparse.csr_array, FloatArray]:
     """librosa's mel filter bank (Slaney's scale and norm), and the centre of each band in Hz."""
     weights = librosa.filters.mel(
@@ -25,6 +28,7 @@ def mel_filters(config: FeatureConfig) -> tuple[scipy.sparse.csr_array, FloatArr
     return scipy.sparse.csr_array(weights.astype(np.float32)), edges[1:-1].astype(np.float32)
 
 
+@cache  # half as long to make as all features of a four-minute track
 def log_frequency_filters(sr: int, n_fft: int) -> scipy.sparse.csr_array:
     """From spectral bins to `N_LOG_BINS` bins, three a semitone from `LOWEST_MIDI` up.
 
