@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Self
+from urllib.parse import urlsplit
 
 from aiogram import Bot, Dispatcher
 from aiogram.client.default import DefaultBotProperties
@@ -32,6 +34,7 @@ from bot.services.buttons import ButtonService
 from bot.services.curves import CurveRecipe
 from bot.services.delivery import Delivery
 from bot.services.feedback import FeedbackService
+from bot.services.fleet import Fleet
 from bot.services.highlights import HighlightRecipe
 from bot.services.history import HistoryService
 from bot.services.jobs import JobService, QueueLimits
@@ -48,10 +51,12 @@ from bot.services.worker import Worker
 from bot.settings import Settings
 from bot.texts import SafeCore, Texts, build_core
 from bot.web import Health, build_web, serving
+from bot.webhook import Webhook
 
 logger = logging.getLogger(__name__)
 
 DEAF_AFTER_S = 120.0  # four long polls without an answer
+INSIST_S = 5.0
 REQUEST_TIMEOUT_S = 120.0  # an upload of a long mix over a slow line
 
 
@@ -120,7 +125,8 @@ class App:
             max_download_bytes=settings.max_download_bytes,
             max_track_s=max_track_s,
         )
-        self.jobs = JobService(database, queue_limits, recipes)
+        self.fleet = Fleet(database)
+        self.jobs = JobService(database, queue_limits, recipes, self.fleet.id)
         self.feedback = FeedbackService(
             bot=bot,
             database=database,
@@ -134,14 +140,18 @@ class App:
             database=database,
             service=self.jobs,
             delivery=Delivery(bot, database, self.sender),
-            board=StatusBoard(bot, database, texts, on_stage=StageClock(self.metrics)),
+            board=StatusBoard(
+                bot, database, texts, on_stage=StageClock(self.metrics), shows=self.fleet.shows
+            ),
             recipes=recipes,
             texts=texts,
             notify=self.notify_team,
+            fleet=self.fleet,
             heavy_slots=pool.workers + 1,  # one downloads or sends while the others compute
         )
         self.dispatcher = self._dispatcher(core, texts)
         self.poller = Poller(self.dispatcher, bot)
+        self.webhook = self._webhook()
         self.routine = Routine(settings, self.notify_team)
         self.health.checks["storage"] = self._check_storage
         self.health.checks["telegram"] = self._check_telegram
@@ -171,12 +181,20 @@ class App:
         dispatcher.include_router(build_router())
         return dispatcher
 
+    def _webhook(self) -> Webhook | None:
+        if not self.settings.webhook_url or self.settings.webhook_secret is None:
+            return None
+        secret = self.settings.webhook_secret.get_secret_value()
+        return Webhook(self.dispatcher, self.bot, self.database, self.fleet, secret)
+
     async def _check_storage(self) -> list[str]:
         async with asyncio.timeout(3.0), self.database.read() as session:
             await session.execute(text("SELECT 1"))
         return []
 
     async def _check_telegram(self) -> list[str]:
+        if self.webhook is not None:
+            return []  # silence may be peace: Telegram calls only when somebody writes
         silent_s = time.monotonic() - (self.poller.last_success or self._started)
         return [f"no answer for {silent_s:.0f} s"] if silent_s > DEAF_AFTER_S else []
 
@@ -219,12 +237,15 @@ class App:
         async with AsyncExitStack() as stack:
             if self.settings.http_port:
                 web = build_web(self.health, self.metrics)
+                if self.webhook is not None:
+                    web.router.add_post(urlsplit(self.settings.webhook_url).path, self.webhook.answer)
                 await stack.enter_async_context(
                     serving(web, self.settings.http_host, self.settings.http_port)
                 )
             self.routine.start()
             stack.callback(self.routine.stop)
             await self.sender.load()
+            await self.fleet.join()
             await self.worker.recover()
             await self.feedback.resume()
             await self._work(stop)
@@ -232,7 +253,8 @@ class App:
     async def _work(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             working = tasks.create_task(self.worker.run())
-            listening = tasks.create_task(self.poller.run())
+            beating = tasks.create_task(self.fleet.run())
+            listening = tasks.create_task(self._listen())
             naming = tasks.create_task(register_menu(self.bot, self.texts))
             feeding = tasks.create_task(self.broadcasts.run())
             self.health.is_ready = True
@@ -245,3 +267,26 @@ class App:
             await asyncio.wait({listening})
             await self.worker.stop(self.settings.grace_s)
             await working
+            beating.cancel()
+            await self.fleet.leave()
+
+    async def _listen(self) -> None:
+        """Until cancelled: where Telegram was told to bring its updates."""
+        if self.webhook is None:
+            await self._insist(self.bot.delete_webhook)  # with one set, Telegram refuses to be polled
+            await self.poller.run()
+        else:
+            await self._insist(partial(self.webhook.announce, self.settings.webhook_url))
+            await self.webhook.run()
+
+    @staticmethod
+    async def _insist(say: Callable[[], Awaitable[object]]) -> None:
+        """A Telegram that is away at our start is waited for."""
+        while True:
+            try:
+                await say()
+            except TelegramAPIError as exc:
+                logger.warning("Telegram cannot be told how we listen (%s), again soon", type(exc).__name__)
+                await asyncio.sleep(INSIST_S)
+            else:
+                return

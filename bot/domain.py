@@ -214,6 +214,7 @@ class Job:
     created_at: datetime
     intent: Intent | None = None
     error_code: str | None = None
+    owner: str | None = None  # the front end that claimed it
 
 
 @dataclass(frozen=True, slots=True)

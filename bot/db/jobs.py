@@ -5,6 +5,7 @@ after their last unfinished one, and nobody starts before the turn that is being
 id), users take turns however many tracks each has sent, and a place in the queue is a plain count.
 """
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import cache
@@ -39,6 +40,7 @@ def to_job(row: JobRow) -> Job:
         created_at=row.created_at,
         intent=intent,
         error_code=row.error_code,
+        owner=row.owner,
     )
 
 
@@ -136,19 +138,22 @@ async def revive(session: AsyncSession, job_id: int) -> bool:
     return changed is not None
 
 
-async def claim(session: AsyncSession, lane: Lane, user_parallel: int, now: datetime) -> Job | None:
+async def claim(
+    session: AsyncSession, lane: Lane, user_parallel: int, now: datetime, owner: str = ""
+) -> Job | None:
     """Take the next job in one statement. An album's tracks go one after another, so that answers keep
-    its order.
+    its order; and a chat's jobs stay with the front end that has some of them in work.
     """
     row = await session.scalar(
-        _claim_statement(), {"in_lane": lane, "user_parallel": user_parallel, "at": now}
+        _claim_statement(), {"in_lane": lane, "user_parallel": user_parallel, "at": now, "by": owner}
     )
     return None if row is None else to_job(row)
 
 
 @cache  # building it takes longer than running it
 def _claim_statement() -> ReturningUpdate[JobRow]:
-    busy, earlier, queued = aliased(JobRow), aliased(JobRow), aliased(JobRow)
+    busy, earlier, queued, elsewhere = (aliased(JobRow) for _ in range(4))
+    owner = bindparam("by", type_=String)
     lane, now = bindparam("in_lane", type_=String), bindparam("at", type_=UtcDateTime)
     in_work = (
         select(func.count())
@@ -164,8 +169,18 @@ def _claim_statement() -> ReturningUpdate[JobRow]:
         .where(
             earlier.chat_id == queued.chat_id,
             earlier.batch == queued.batch,
-            earlier.id < queued.id,
+            # Not by id: several front ends may have written an album's tracks down in any order.
+            earlier.message_id < queued.message_id,
             earlier.state.in_(ACTIVE),
+        )
+        .exists()
+    )
+    chat_is_elsewhere = (
+        select(elsewhere.id)
+        .where(
+            elsewhere.chat_id == queued.chat_id,
+            elsewhere.state.in_((JobState.RUNNING, JobState.SENDING)),
+            elsewhere.owner != owner,
         )
         .exists()
     )
@@ -177,6 +192,7 @@ def _claim_statement() -> ReturningUpdate[JobRow]:
             queued.not_before <= now,
             in_work < bindparam("user_parallel", type_=Integer),
             ~album_mate_first,
+            ~chat_is_elsewhere,
         )
         .order_by(queued.turn, queued.id)
         .limit(1)
@@ -186,7 +202,7 @@ def _claim_statement() -> ReturningUpdate[JobRow]:
     return (
         update(JobRow)
         .where(JobRow.id == chosen, JobRow.state == JobState.QUEUED)
-        .values(state=JobState.RUNNING, attempts=JobRow.attempts + 1, started_at=now)
+        .values(state=JobState.RUNNING, attempts=JobRow.attempts + 1, started_at=now, owner=owner)
         .returning(JobRow)
         .execution_options(synchronize_session=False)
     )
@@ -278,9 +294,12 @@ async def requeue(
     return changed is not None
 
 
-async def in_state(session: AsyncSession, state: JobState) -> list[Job]:
-    rows = await session.scalars(select(JobRow).where(JobRow.state == state).order_by(JobRow.id))
-    return [to_job(row) for row in rows]
+async def in_state(session: AsyncSession, state: JobState, *, not_of: Collection[str] = ()) -> list[Job]:
+    """`not_of`: front ends whose jobs are left out."""
+    query = select(JobRow).where(JobRow.state == state).order_by(JobRow.id)
+    if not_of:
+        query = query.where(or_(JobRow.owner.is_(None), JobRow.owner.not_in(not_of)))
+    return [to_job(row) for row in await session.scalars(query)]
 
 
 async def cancel(session: AsyncSession, user_id: int, chat_id: int | None = None) -> list[Job]:

@@ -225,6 +225,7 @@ class JobRow(Base):
     payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
     intent: Mapped[dict[str, Any] | None]
     attempts: Mapped[int] = mapped_column(default=0)
+    owner: Mapped[str | None] = mapped_column(String(32))
     not_before: Mapped[datetime] = mapped_column(default=utc_now)
     error_code: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

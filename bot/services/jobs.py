@@ -38,7 +38,9 @@ class Bell:
 
 
 class JobService:
-    def __init__(self, database: Database, limits: QueueLimits, recipes: Recipes) -> None:
+    def __init__(self, database: Database, limits: QueueLimits, recipes: Recipes, owner: str = "") -> None:
+        """`owner`: the front end that claims here."""
+        self._owner = owner
         self._database = database
         self._limits = limits
         self._recipes = recipes
@@ -84,7 +86,7 @@ class JobService:
 
     async def claim(self, lane: Lane) -> Job | None:
         async with self._database.write() as session:
-            return await jobs.claim(session, lane, self._limits.user_parallel, utc_now())
+            return await jobs.claim(session, lane, self._limits.user_parallel, utc_now(), self._owner)
 
     async def cancel(self, user_id: int, chat_id: int | None = None) -> list[Job]:
         """The user's waiting and running jobs; the worker drops the running ones at its next step."""

@@ -38,8 +38,12 @@ class StatusBoard:
         texts: Texts,
         show_after: timedelta = SHOW_AFTER,
         on_stage: Callable[[Job, Stage | None], None] = lambda _job, _stage: None,
+        shows: Callable[[Job], bool] = lambda _job: True,
     ) -> None:
-        """`on_stage` hears of every change; None: the job has left this process's hands."""
+        """`on_stage` hears of every change; None: the job has left this process's hands. `shows`: whether
+        the chat whose first job this is belongs to this board and not to another front end's.
+        """
+        self._shows = shows
         self._bot = bot
         self._database = database
         self._texts = texts
@@ -82,7 +86,7 @@ class StatusBoard:
             if job.state is JobState.QUEUED:
                 places[job.id] = len(places) + 1
         for chat_id in messages.keys() | by_chat.keys():
-            if chat_id not in self._busy:
+            if chat_id not in self._busy and all(map(self._shows, by_chat.get(chat_id, [])[:1])):
                 self._busy.add(chat_id)
                 tasks.create_task(
                     self._show(chat_id, messages.get(chat_id), by_chat.get(chat_id, []), places)

@@ -35,6 +35,7 @@ from bot.db.models import utc_now
 from bot.domain import BACKGROUND, Job, JobState, Lane, Stage
 from bot.logs import log_context
 from bot.services.delivery import Delivery, JobGone
+from bot.services.fleet import Fleet
 from bot.services.jobs import JobService
 from bot.services.recipes import Desk, KeepsTrying, MournsLoss, Notify, Recipe, Recipes, reply_to
 from bot.services.sender import DeliveryUncertain
@@ -82,6 +83,7 @@ class Worker:
         recipes: Recipes,
         texts: Texts,
         notify: Notify,
+        fleet: Fleet,
         heavy_slots: int,
         light_slots: int = 8,
         work_dir: Path | None = None,
@@ -94,6 +96,7 @@ class Worker:
         self._recipes = recipes
         self._texts = texts
         self._notify = notify
+        self._fleet = fleet
         self._slots = {Lane.HEAVY: heavy_slots, Lane.LIGHT: light_slots}
         self._work_dir = work_dir
         self._running: dict[int, asyncio.Task[None]] = {}
@@ -102,17 +105,21 @@ class Worker:
 
     async def recover(self) -> None:
         """Before anything else is sent: settle what the last run left behind."""
+        await self._take_over()
+        await self._settle_limbo()
+
+    async def _take_over(self) -> None:
+        """Jobs that nobody alive works on go back into the queue."""
         async with self._database.write() as session:
-            for job in await jobs.in_state(session, JobState.RUNNING):
+            living = {self._fleet.id, *self._fleet.others}
+            for job in await jobs.in_state(session, JobState.RUNNING, not_of=living):
                 await jobs.requeue(session, job.id)
                 logger.info("job %d was interrupted, queued again", job.id, extra={"job_id": job.id})
-        await self._settle_limbo()
 
     async def _settle_limbo(self) -> None:
         async with self._database.read() as session:
-            limbo = [
-                job for job in await jobs.in_state(session, JobState.SENDING) if job.id not in self._running
-            ]
+            sending = await jobs.in_state(session, JobState.SENDING, not_of=self._fleet.others)
+            limbo = [job for job in sending if job.id not in self._running]
         for job in limbo:
             with log_context(job_id=job.id, chat_id=job.chat_id):
                 try:
@@ -154,6 +161,7 @@ class Worker:
     async def _watch_limbo(self) -> None:
         while True:
             await asyncio.sleep(LIMBO_EVERY_S)
+            await self._take_over()
             await self._settle_limbo()
 
     async def _serve(self, lane: Lane, n_slots: int) -> None:
