@@ -17,6 +17,7 @@ from aiogram import Bot, Dispatcher
 from aiogram.exceptions import TelegramAPIError, TelegramConflictError, TelegramRetryAfter
 from aiogram.methods import GetUpdates
 from aiogram.types import Update
+from aiogram.types.update import UpdateTypeLookupError
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,10 @@ RETRY_S = (1.0, 2.0, 5.0, 10.0)
 
 def chat_of(update: Update) -> int:
     """What must stay in order: the chat, else the user, else the update itself."""
-    event = update.event
+    try:
+        event = update.event
+    except UpdateTypeLookupError:  # newer than our library
+        return update.update_id
     message = getattr(event, "message", event)
     chat = getattr(message, "chat", None)
     user = getattr(event, "from_user", None)
@@ -98,4 +102,7 @@ class Poller:
 
     async def _in_order(self, updates: Iterable[Update]) -> None:
         for update in updates:
-            await self._dispatcher.feed_update(self._bot, update)
+            try:
+                await self._dispatcher.feed_update(self._bot, update)
+            except Exception:  # the error handlers failed too; the next update must not suffer
+                logger.exception("update %d could not be handled", update.update_id)

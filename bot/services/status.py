@@ -7,18 +7,21 @@ same message.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
 from aiogram import Bot
-from aiogram.exceptions import TelegramAPIError, TelegramBadRequest
+from aiogram.exceptions import TelegramAPIError, TelegramBadRequest, TelegramForbiddenError
+from sqlalchemy.exc import OperationalError
 
 from bot.db import jobs, people
 from bot.db.engine import Database
 from bot.db.models import utc_now
 from bot.domain import Job, JobState, Lane, Stage
 from bot.services.jobs import Bell
+from bot.services.pace import Pace
 from bot.services.sender import DeliveryUncertain, is_group
 from bot.texts import Texts
 
@@ -28,6 +31,8 @@ SHOW_AFTER = timedelta(seconds=2.5)
 EDIT_EVERY_S = 3.0
 GROUP_EDIT_EVERY_S = 8.0
 TICK_S = 1.0
+REST_S = 0.4  # stages come in quick succession
+EDITS_PER_S = 8.0  # of all that a bot may send: the answers come first
 
 
 class StatusBoard:
@@ -52,6 +57,7 @@ class StatusBoard:
         self._stages: dict[int, Stage] = {}
         self._shown: dict[int, tuple[str, float]] = {}  # chat -> text, loop time of the last edit
         self._busy: set[int] = set()
+        self._budget = Pace(EDITS_PER_S, EDITS_PER_S, time.monotonic)
         self._bell = Bell()
 
     def stage(self, job: Job, stage: Stage) -> None:
@@ -69,11 +75,14 @@ class StatusBoard:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 rope = self._bell.rope
-                await self._reconcile(tasks)
+                try:
+                    await self._reconcile(tasks)
+                except OperationalError as exc:
+                    logger.warning("cannot read what to show: %s", type(exc).__name__)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(TICK_S):
                         await rope.wait()
-                await asyncio.sleep(0.1)  # stages come in pairs
+                await asyncio.sleep(REST_S)
 
     async def _reconcile(self, tasks: asyncio.TaskGroup) -> None:
         async with self._database.read() as session:
@@ -85,7 +94,8 @@ class StatusBoard:
             by_chat.setdefault(job.chat_id, []).append(job)
             if job.state is JobState.QUEUED:
                 places[job.id] = len(places) + 1
-        for chat_id in messages.keys() | by_chat.keys():
+        chats = messages.keys() | by_chat.keys()
+        for chat_id in sorted(chats, key=lambda chat_id: self._shown.get(chat_id, ("", 0.0))[1]):
             if chat_id not in self._busy and all(map(self._shows, by_chat.get(chat_id, [])[:1])):
                 self._busy.add(chat_id)
                 tasks.create_task(
@@ -104,7 +114,9 @@ class StatusBoard:
         except TelegramBadRequest as exc:
             if "not modified" not in exc.message:  # deleted by the user: the next pass sends a new one
                 await self._forget_message(chat_id)
-        except (TelegramAPIError, DeliveryUncertain) as exc:
+        except TelegramForbiddenError:
+            await self._forget_message(chat_id)
+        except (TelegramAPIError, DeliveryUncertain, OperationalError) as exc:
             logger.info("status not shown: %s", type(exc).__name__, extra={"chat_id": chat_id})
         finally:
             self._busy.discard(chat_id)
@@ -124,7 +136,7 @@ class StatusBoard:
             locale = (await people.get_listener(session, head.user_id)).locale
         stage = self._stages.get(head.id, Stage.DOWNLOADING) if head.id not in places else Stage.WAITING
         wanted = self._texts.status(locale, stage, place=places.get(head.id, 0), others=len(chat_jobs) - 1)
-        if wanted == text:
+        if wanted == text or not self._budget.try_take():
             return
         self._shown[chat_id] = (wanted, now)
         if message_id is not None:
