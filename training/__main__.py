@@ -26,7 +26,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="cache of features and trained nets")
     parser.add_argument("--listeners", type=Path, help="JSON lines exported by the bot, trained on as well")
     parser.add_argument("--gold", type=Path, help="evaluate: folder with labels.csv and audio/, a final look")
-    parser.add_argument("--renders", type=int, default=1, help="arrangements of each POP909 song")
+    parser.add_argument("--songs", type=int, default=262, help="POP909 songs to render: 428 are usable")
+    parser.add_argument("--renders", type=int, default=1, help="arrangements of each of them")
     parser.add_argument("--slow-songs", type=int, default=100, help="songs for pychorus and libfmp")
     parser.add_argument("--workers", type=int, help="processes; by default one a core")
     parser.add_argument("--out", type=Path, default=Path("inference/weights/interest.onnx"))
@@ -37,6 +38,7 @@ def main(argv: list[str] | None = None) -> int:
         data=options.data,
         work=options.work,
         listeners=options.listeners,
+        rendered_songs=options.songs,
         renders=options.renders,
         workers=options.workers,
     )

@@ -30,6 +30,7 @@ from training.unclear import load_unclear
 
 log = logging.getLogger(__name__)
 UNCLEAR_TAKES = 12
+CHOICE_SEED = 1
 MATCHED_SONGS = 60
 MAX_FAILED_RENDERS = 0.05
 In = TypeVar("In")
@@ -44,6 +45,7 @@ class Workshop:
     data: Path
     work: Path
     listeners: Path | None = None
+    rendered_songs: int = 262
     renders: int = 1
     workers: int | None = None
     recipe: Recipe = field(default_factory=Recipe)
@@ -75,11 +77,15 @@ class Workshop:
             for score in self._scores
             if (self.cache / f"{score.song_id}-{take}.npz").exists()
         ]
+        songs.sort(key=lambda song: song.song_id)
         return songs + [song for song in self.labelled if song.mel is not None]
 
     @cached_property
     def _scores(self) -> list[Score]:
-        return load_scores(self.data)
+        """A fixed random choice of the usable scores."""
+        scores = load_scores(self.data)
+        chosen = np.random.default_rng(CHOICE_SEED).permutation(len(scores))[: self.rendered_songs]
+        return [scores[i] for i in chosen]
 
     def prepare(self) -> None:
         """Render what is missing, and make the sounds without a highlight."""
