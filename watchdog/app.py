@@ -10,7 +10,7 @@ from aiogram.client.default import DefaultBotProperties
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.enums import ParseMode
-from aiogram.exceptions import AiogramError
+from aiogram.exceptions import AiogramError, TelegramRetryAfter
 
 from watchdog.commands import make_router, show_menu
 from watchdog.engine import DockerEngine
@@ -26,6 +26,8 @@ from watchdog.telling import Teller
 log = logging.getLogger(__name__)
 
 SNAPSHOT_SETTLE_S = 1.0
+POLL_S = 50
+AFTER_ERROR_S = 5.0
 
 
 async def run_watchdog(settings: Settings) -> None:
@@ -97,6 +99,20 @@ async def _answer_commands(bot: Bot, service: Service, outbox: Outbox) -> None:
         await show_menu(bot, service, outbox.chat_id)
     except (AiogramError, OSError) as exc:
         log.warning("no command menu: %s", type(exc).__name__)
-    await dispatcher.start_polling(
-        bot, handle_signals=False, allowed_updates=["message"], close_bot_session=False
-    )
+    # Not `start_polling`: it leaves its task behind when it is cancelled.
+    offset = None
+    while True:
+        try:
+            updates = await bot.get_updates(
+                offset, timeout=POLL_S, allowed_updates=["message"], request_timeout=POLL_S + 15
+            )
+        except (AiogramError, OSError) as exc:
+            log.warning("no commands for a moment: %s", type(exc).__name__)
+            await asyncio.sleep(exc.retry_after if isinstance(exc, TelegramRetryAfter) else AFTER_ERROR_S)
+            continue
+        for update in updates:
+            offset = update.update_id + 1
+            try:
+                await dispatcher.feed_update(bot, update)
+            except (AiogramError, OSError):
+                log.exception("command in update %s", update.update_id)

@@ -146,6 +146,7 @@ class Watched:
     oom_at: float = 0.0  # an oom event that no death has explained yet
     crashes: tuple[float, ...] = ()
     is_off: bool = False  # down on purpose
+    is_off_told: bool = False  # as the end of an earlier incident
     is_done: bool = False  # ended by itself with 0 and is not expected to run
     as_of: float = 0.0  # an inspection covers everything up to here
     heard_at: float = 0.0  # the newest event about it

@@ -1,7 +1,10 @@
 """What happens by the clock: reconcile, signs of life, the daily report, tidying up."""
 
+import asyncio
+import contextlib
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import aiohttp
@@ -21,11 +24,22 @@ from watchdog.settings import Settings
 from watchdog.status import MAX_CAPTION, tell_report
 
 log = logging.getLogger(__name__)
+Job = Callable[[], Awaitable[None]]
 
 SIGN_OF_LIFE_S = 10.0
 TELEGRAM_CHECK_S = 60.0
 HEARTBEAT_S = 60.0
 REPORT_GRACE_S = 3 * 3600  # a report that could not be made on time is made this much later at most
+
+
+def _ending_quietly(job: Job) -> Job:
+    """The job, without the scheduler's error message for being cancelled when the watchdog stops."""
+
+    async def run() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await job()
+
+    return run
 
 
 class Routine:
@@ -55,14 +69,14 @@ class Routine:
         if report_at is not None:
             trigger = CronTrigger(hour=report_at.hour, minute=report_at.minute, timezone=self._settings.zone)
             self._add(self.report, trigger, REPORT_GRACE_S)
-            self._scheduler.add_job(self.catch_up_report, id="catch_up_report")
+            self._scheduler.add_job(_ending_quietly(self.catch_up_report), id="catch_up_report")
         self._scheduler.start()
-        self._scheduler.add_job(self.check_telegram, id="first_check")
+        self._scheduler.add_job(_ending_quietly(self.check_telegram), id="first_check")
 
-    def _add(self, job: object, trigger: IntervalTrigger | CronTrigger, grace_s: int) -> None:
+    def _add(self, job: Job, trigger: IntervalTrigger | CronTrigger, grace_s: int) -> None:
         name = getattr(job, "__name__", "job")
         self._scheduler.add_job(
-            job, trigger, id=name, misfire_grace_time=grace_s, coalesce=True, max_instances=1
+            _ending_quietly(job), trigger, id=name, misfire_grace_time=grace_s, coalesce=True, max_instances=1
         )
 
     def stop(self) -> None:
@@ -71,7 +85,9 @@ class Routine:
     def reconcile_now(self) -> None:
         """The engine was (re)connected: do not wait for the next turn."""
         if self._scheduler.running:
-            self._scheduler.add_job(self.reconcile, id="reconcile_now", replace_existing=True)
+            self._scheduler.add_job(
+                _ending_quietly(self.reconcile), id="reconcile_now", replace_existing=True
+            )
 
     async def reconcile(self) -> None:
         """Inspect everything."""
@@ -86,8 +102,7 @@ class Routine:
     async def show_life(self) -> None:
         """Remember until when the engine was seen, and leave word for the health check."""
         now = time.time()
-        if self._link.is_up:
-            await self._service.set_meta("seen_at", str(now))
+        await self._service.mark_seen()
         write_health(self._settings.data_dir / "watchdog-health.json", self._pulse.stale(now), now)
 
     async def check_telegram(self) -> None:

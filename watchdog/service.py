@@ -85,12 +85,20 @@ class Service:
         seen_at = await self.store.get_float("seen_at")
         self.state = await self.store.load_state() or WatchState()
         self._away_since = seen_at
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            tasks.create_task(link.run(cursor_ns, seen_at))
-            tasks.create_task(self._judge_inbox())
-            tasks.create_task(self._tick())
-            tasks.create_task(self._gather_evidence())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                tasks.create_task(link.run(cursor_ns, seen_at))
+                tasks.create_task(self._judge_inbox())
+                tasks.create_task(self._tick())
+                tasks.create_task(self._gather_evidence())
+        finally:
+            await self.mark_seen()
+
+    async def mark_seen(self) -> None:
+        """Remember until when the engine was seen."""
+        if self.link.is_up:
+            await self.set_meta("seen_at", str(self._engine.now()))
 
     # observations
 

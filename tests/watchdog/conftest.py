@@ -190,6 +190,13 @@ class PrivateEngine:
             "run", "-d", "--network", "none", "--name", name, *options, image, *command, fails=fails
         )
 
+    async def signal(self, name: str, word: str, times: int) -> None:
+        """Many signals in a short time, past the command line."""
+        async with ClientSession(connector=UnixConnector(str(self.socket), limit=8)) as session:
+            for _ in range(times):
+                async with session.post(f"http://engine/containers/{name}/kill?signal={word}") as answer:
+                    assert answer.status == 204
+
     async def pid(self, name: str) -> int:
         return int(await self.docker("inspect", "--format", "{{.State.Pid}}", name))
 
@@ -353,7 +360,7 @@ class Watch:
             line.partition(" ")[2]
             for message in await self.chat.messages(ADMIN_CHAT_ID, from_bot=True)
             for line in message.text.splitlines()
-            if line[0] in signs
+            if line[:1] and line[0] in signs
         ]
         return [line for line in lines if not line.startswith(("barrier", "On watch"))]
 

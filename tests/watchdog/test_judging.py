@@ -393,3 +393,15 @@ def test_engine_unreachable_at_night_reminds_only_of_the_engine(scene: Scene) ->
     scene.wait(5000, step=10)
     reminded = {change.incident.key for change in scene.changes if change.type is ChangeType.REMINDER}
     assert reminded == {ENGINE_KEY}
+
+
+def test_restarted_engine_ends_what_its_crash_left_running(scene: Scene) -> None:
+    scene.look(scene.seen("a", restart_policy="unless-stopped"))
+    scene.lose_engine()
+    scene.wait(5)
+    scene.regain_engine(Gap.RESTARTED)
+    scene.events("kill:15", "die:0", "stop", name="a")
+    scene.look(scene.seen("a", status="exited", finished_at=scene.now, restart_policy="unless-stopped"))
+    scene.wait(100)
+    assert scene.kinds() == [Kind.ENGINE_GONE, Kind.NOT_RETURNED]
+    assert [incident.key for incident in scene.state.incidents.values()] == ["a"]

@@ -48,10 +48,9 @@ def _judge_death(docket: Docket, watched: Watched, death: Death, *, is_last: boo
         if not is_down:
             docket.note(watched, Fact(death.at, "restarted_by_hand", is_unseen=death.is_unseen))
             return watched
-        current = docket.incident_of(watched)
-        if current is not None:
-            watched = docket.close(watched, Outcome.STOPPED, death.at)
-        return docket.change(watched, is_off=True)
+        is_told = docket.incident_of(watched) is not None
+        watched = docket.close(watched, Outcome.STOPPED, death.at)
+        return docket.change(watched, is_off=True, is_off_told=is_told)
     if death.exit_code == 0 and not death.is_oom and is_down and not _must_run(watched):
         docket.turn(watched.key, death.at, Standing.OFF)
         if watched.phase is Phase.GONE:  # a one-off task that did its work and was cleared away
@@ -112,10 +111,9 @@ def _judge_absence(docket: Docket, watched: Watched, now: float) -> Watched:
     if watched.phase is Phase.DOWN and watched.is_off and not watched.deaths:
         if current is not None and not current.kind.is_quiet:
             watched = docket.close(watched, Outcome.STOPPED, watched.phase_since)
-        elif (current is None or current.kind is not Kind.STOPPED) and away_s >= docket.rules.planned_grace_s:
-            watched = docket.close(watched, Outcome.REPLACED, watched.phase_since)
-            fact = Fact(watched.phase_since, "stopped")
-            watched = docket.raise_incident(watched, Kind.STOPPED, fact)
+            watched = docket.change(watched, is_off_told=True)
+        elif current is None and not watched.is_off_told and away_s >= docket.rules.planned_grace_s:
+            watched = docket.raise_incident(watched, Kind.STOPPED, Fact(watched.phase_since, "stopped"))
         return watched
     if watched.phase is not Phase.GONE or watched.deaths or away_s < docket.rules.planned_grace_s:
         return watched
@@ -147,7 +145,8 @@ def _judge_recovery(docket: Docket, watched: Watched, now: float) -> None:
         return
     is_loop = current.kind is Kind.RESTART_LOOP
     if now - watched.well_since >= (docket.rules.loop_stable_s if is_loop else docket.rules.stable_s):
-        docket.close(watched, Outcome.RECOVERED, now, back_at=watched.well_since)
+        was_never_down = current.kind is Kind.OOM_CHILD
+        docket.close(watched, Outcome.RECOVERED, now, back_at=now if was_never_down else watched.well_since)
 
 
 def _judge_expected(docket: Docket, now: float) -> None:

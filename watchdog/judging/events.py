@@ -86,6 +86,7 @@ def begin_run(docket: Docket, watched: Watched, at: float, *, is_unseen: bool = 
         run_started_at=at,
         health=Health.STARTING if has_check else Health.NONE,
         is_off=False,
+        is_off_told=False,
         is_done=False,
         failure="",
         well_since=None if has_check else at,

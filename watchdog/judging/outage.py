@@ -119,6 +119,8 @@ def _conclude(docket: Docket, now: float) -> None:
     incident = replace(incident, n_back=len(back), not_back=titles, back_at=engine.back_at)
     docket.close_incident(incident, Outcome.RETURNED, now)
     for not_returned in not_back:
-        own = tuple(death for death in not_returned.deaths if not death.is_unseen)  # the others: the outage
-        watched = docket.change(not_returned, deaths=own)
+        # A restarted engine first ends what a crash of it left running, with kill, die and stop events. Those
+        # deaths and the ones that were only seen are the outage's own.
+        own = tuple(d for d in not_returned.deaths if not (d.is_planned or d.is_unseen))
+        watched = docket.change(not_returned, deaths=own, is_off=False)
         docket.raise_incident(watched, Kind.NOT_RETURNED, Fact(watched.phase_since, "not_returned"))
