@@ -204,13 +204,8 @@ class Control:
 
     async def do_sample(self, say: Json) -> list[Json]:
         """Send the song that the project synthesises itself."""
-        from sandbox.song import PERFORMER, TITLE, write_song  # its numerics are heavy to import
-
-        path = self.desk.world.directory / "sample-song.mp3"
-        if not path.exists():
-            await asyncio.to_thread(write_song, path)
-        fields = {"title": TITLE, "performer": PERFORMER}
-        return await self._send({**say, "kind": "audio", "fields": fields}, [(path.name, path)])
+        path = await self.desk.world.sample_song()
+        return await self._send({**say, "kind": "audio"}, [(path.name, path)])
 
     async def do_forward(self, say: Json) -> Json:
         chat, person = self._scene(say)

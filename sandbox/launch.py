@@ -76,15 +76,17 @@ async def running_bot(url: str, data_dir: Path, *, log_path: Path | None = None)
 
 async def run_sandbox(directory: Path, port: int, *, has_bot: bool = True) -> None:
     """Serve the sandbox, and the bot in it, until interrupted."""
-    sandbox = Sandbox(directory)
     async with contextlib.AsyncExitStack() as stack:
+        sandbox = Sandbox(directory)
         try:
             url = await stack.enter_async_context(sandbox.serving(port))
         except OSError:
-            url = await stack.enter_async_context(Sandbox(directory).serving(0))  # the usual port is taken
+            sandbox = Sandbox(directory)
+            url = await stack.enter_async_context(sandbox.serving(0))  # the usual port is taken
         if has_bot:
             await stack.enter_async_context(running_bot(url, directory))
         print(_WELCOME.format(url=url), flush=True)
+        await sandbox.world.sample_song()  # ready before somebody asks for it
         await _interrupted()
 
 

@@ -5,6 +5,7 @@ real server, all private chats and basic groups of the bot number their messages
 supergroup has its own: a `message_id` says nothing without its chat.
 """
 
+import asyncio
 import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
@@ -95,6 +96,7 @@ class World:
         self.people: dict[int, Person] = {}
         self.chats: dict[int, Chat] = {}
         self.last_serial = 0
+        self._song_lock = asyncio.Lock()
         for person in (
             Person(LISTENER_ID, "Ada", "Listener", "ada_listens", "en"),
             Person(FRIEND_ID, "Борис", "Друг", "boris_slushaet", "ru"),
@@ -118,6 +120,14 @@ class World:
         return self.last_serial
 
     # Looking things up
+
+    async def sample_song(self) -> Path:
+        """The project's own song as MP3; made once."""
+        async with self._song_lock:
+            path = self.directory / "sample-song.mp3"
+            if not path.exists():
+                await asyncio.to_thread(_write_song, path)
+            return path
 
     def person(self, user_id: int) -> Person:
         if user_id not in self.people:
@@ -234,3 +244,11 @@ class World:
             self.chats[row["id"]] = Chat(**{**row, "messages": messages})
         self.files.restore(saved["files"])
         self.last_serial = saved["last_serial"]
+
+
+def _write_song(path: Path) -> None:
+    from sandbox.song import write_song  # its numerics are heavy to import
+
+    fresh = path.with_name("sample-song.new.mp3")
+    write_song(fresh)
+    fresh.replace(path)

@@ -90,6 +90,18 @@ async def send_video(desk: Desk, call: api.SendVideo) -> Json:
     return post(desk, chat, content | caption, call)
 
 
+@method("sendSticker")
+async def send_sticker(desk: Desk, call: api.SendSticker) -> Json:
+    chat = desk.world.reachable_chat(call.chat_id)
+    return post(desk, chat, await known_media(desk, "sticker", call.sticker), call)
+
+
+@method("sendVideoNote")
+async def send_video_note(desk: Desk, call: api.SendVideoNote) -> Json:
+    chat = desk.world.reachable_chat(call.chat_id)
+    return post(desk, chat, await known_media(desk, "video_note", call.video_note), call)
+
+
 @method("sendMediaGroup")
 async def send_media_group(desk: Desk, call: api.SendMediaGroup) -> list[Json]:
     chat = desk.world.reachable_chat(call.chat_id)
@@ -194,6 +206,13 @@ async def input_media_content(desk: Desk, item: Any) -> Json:
     )
     content = await media_content(desk, str(item.type), item.media, about)
     return content | check_caption(item.caption, item.parse_mode, item.caption_entities)
+
+
+async def known_media(desk: Desk, kind: str, source: Any) -> Json:
+    """By file_id only: the bot passes on what a user sent."""
+    if isinstance(source, Upload):
+        raise bad_request(f"the sandbox takes a {kind} by its file_id only")
+    return await media_content(desk, kind, source, Attributes())
 
 
 async def media_content(desk: Desk, kind: str, source: Any, about: Attributes) -> Json:

@@ -15,13 +15,16 @@ export class Composer {
 
   /** Draw for a chat and the user who writes in it. */
   open(chat, userId) {
-    const isSame = this.chat?.id === chat.id && this.userId === userId && this.drawnLanguage === language();
+    const isSameChat = this.chat?.id === chat.id && this.userId === userId;
     this.chat = chat;
     this.userId = userId;
-    if (isSame) return this.#drawContext();
-    this.drawnLanguage = language();
-    this.replyTo = null;
+    const face = JSON.stringify([chat.id, userId, language(), this.#commands()]);
+    if (face === this.face) return this.#drawContext();
+    this.face = face;
+    if (!isSameChat) this.replyTo = null;
+    const hadFocus = document.activeElement === this.text;
     this.#draw();
+    if (hadFocus) this.text.focus();
     return undefined;
   }
 
@@ -39,7 +42,7 @@ export class Composer {
       "button.menu-button",
       { type: "button", "aria-label": t("commands"), "aria-haspopup": "menu", onclick: () => this.#commandMenu("") },
       icon("menu"),
-      t("menu"),
+      el("span", {}, t("menu")),
     );
     const hasCommands = this.#commands().length > 0;
     const bar = el("form.composer-bar", { onsubmit: (event) => this.#submit(event) }, hasCommands ? menu : null, this.text, attach, this.micButton, this.sendButton);
