@@ -131,5 +131,10 @@ async def test_every_odd_file_gets_one_answer_in_words_or_sound(
     assert {name: kinds for name, kinds in answers.items() if kinds not in (["voice"], ["text"])} == {}
     assert answers["f01_song.mp3"] == ["voice"]
     assert answers["f23_not_audio.mp3"] == ["text"]
-    texts = [m.text for _, track in tracks for m in await live.messages(track.chat_id, from_bot=True)]
-    assert not [text for text in texts if "Something went wrong" in text]
+    texts = {
+        name: m.text
+        for name, track in tracks
+        for m in await live.messages(track.chat_id, from_bot=True)
+        if m.reply_to == track.message_id
+    }
+    assert [name for name, text in texts.items() if "Something went wrong" in text] == []
