@@ -79,11 +79,14 @@ def measure_dbtp(waveform: Waveform) -> float:
 
 
 def normalise(
-    waveform: Waveform, target_lufs: float = TARGET_LUFS, ceiling_dbtp: float = CEILING_DBTP
+    waveform: Waveform,
+    target_lufs: float = TARGET_LUFS,
+    ceiling_dbtp: float = CEILING_DBTP,
+    max_boost_db: float = MAX_BOOST_DB,
 ) -> Levelled:
     """Bring a piece to `target_lufs` with its true peak under `ceiling_dbtp`.
 
-    A loud piece is turned down freely; a quiet one is turned up by at most `MAX_BOOST_DB`, its peaks held by
+    A loud piece is turned down freely; a quiet one is turned up by at most `max_boost_db`, its peaks held by
     a limiter that takes at most `MAX_LIMITING_DB`. What cannot be brought to the target so stays quieter.
     """
     ceiling_dbtp -= CODEC_HEADROOM_DB
@@ -92,14 +95,14 @@ def normalise(
     if not math.isfinite(lufs):
         gain_db = min(0.0, ceiling_dbtp - dbtp)
         return Levelled(_amplified(waveform, gain_db), gain_db, lufs, dbtp + gain_db)
-    gain_db = min(target_lufs - lufs, MAX_BOOST_DB, ceiling_dbtp + MAX_LIMITING_DB - dbtp)
+    gain_db = min(target_lufs - lufs, max_boost_db, ceiling_dbtp + MAX_LIMITING_DB - dbtp)
     if dbtp + gain_db <= ceiling_dbtp:
         return Levelled(_amplified(waveform, gain_db), gain_db, lufs + gain_db, dbtp + gain_db)
     peaks = _true_peaks(waveform)
     limited = _limited(waveform, peaks, gain_db, ceiling_dbtp)
     limited_lufs = measure_lufs(limited)
     # What the limiter took from the loudness is given back once, as far as the same bounds allow.
-    again_db = min(target_lufs - limited_lufs + gain_db, MAX_BOOST_DB, ceiling_dbtp + MAX_LIMITING_DB - dbtp)
+    again_db = min(target_lufs - limited_lufs + gain_db, max_boost_db, ceiling_dbtp + MAX_LIMITING_DB - dbtp)
     if again_db > gain_db + _WORTH_DB:
         gain_db = again_db
         limited = _limited(waveform, peaks, gain_db, ceiling_dbtp)

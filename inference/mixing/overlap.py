@@ -16,6 +16,9 @@ from inference.mixing.writer import MIX_SR
 
 MARGIN_S = 0.3  # of source around a segment, for the stretcher and for lining up
 
+# Beside its neighbours a quiet recording may be lifted further than a voice message on its own.
+MAX_BOOST_DB = 20.0
+
 Load = Callable[[int, float, float], Waveform]
 """Source seconds [start, end) of a track, by its index, at `MIX_SR`."""
 
@@ -26,7 +29,7 @@ class Part:
     def __init__(self, segment: Segment, load: Load) -> None:
         self.from_s = max(0.0, segment.enter_s - MARGIN_S)
         waveform = load(segment.track, self.from_s, segment.leave_s + MARGIN_S)
-        samples = normalise(waveform).waveform.samples
+        samples = normalise(waveform, max_boost_db=MAX_BOOST_DB).waveform.samples
         if samples.shape[0] == 1:
             samples = np.repeat(samples, 2, axis=0)
         self.samples: FloatArray = samples

@@ -20,7 +20,8 @@ CONTEXT_S = 0.2  # of source on both sides of a piece, so that the stretcher has
 SEED = 20  # the stretcher randomises phases; the same mix is the same file
 ONSET_HOP_S = 0.004
 MAX_SHIFT_S = 0.05  # beats are found to about 20 ms; a sixteenth at 180 BPM is 83 ms
-MIN_AGREEMENT = 0.1  # correlation of the onsets, lined up, over their mean at other shifts
+MIN_AGREEMENT = 0.15  # correlation of the onsets, lined up, over its median at other shifts
+MIN_GAIN = 0.08  # over that as they are: beats are mostly right already, and music syncopates
 
 
 def warp(y: FloatArray, marks: Ints, grid: Ints, sr: int) -> FloatArray:
@@ -67,7 +68,9 @@ def shift_to_match(leaving: FloatArray, entering: FloatArray, sr: int) -> float:
     agreement = np.array([float(a[inner] @ np.roll(b, -k)[inner]) for k in range(-wide, wide + 1)]) / norm
     near = agreement[wide - reach : wide + reach + 1]
     best = int(near.argmax())
-    if best in (0, 2 * reach) or near[best] - float(np.median(agreement)) < MIN_AGREEMENT:
+    if best in (0, 2 * reach) or near[best] - near[reach] < MIN_GAIN:
+        return 0.0
+    if near[best] - float(np.median(agreement)) < MIN_AGREEMENT:
         return 0.0
     left, peak, right = near[best - 1 : best + 2]
     part = 0.5 * (left - right) / (left - 2 * peak + right)
