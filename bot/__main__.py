@@ -16,7 +16,12 @@ logger = logging.getLogger("bot")
 
 
 # `python -m bot NAME ...`: the module whose `main(arguments)` does it.
-COMMANDS = {"check": "bot.check", "backup": "bot.backup", "restore": "bot.backup"}
+COMMANDS = {
+    "check": "bot.check",
+    "backup": "bot.backup",
+    "restore": "bot.backup",
+    "labels": "bot.labels",
+}
 
 
 def stop_on_signal() -> asyncio.Event:

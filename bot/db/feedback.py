@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from bot.db.feedback_models import BanRow, ConversationRow, LetterRow, ThreadRow
 from bot.db.models import JobRow, SentRow, UserRow, utc_now
@@ -191,9 +192,11 @@ async def open_threads(session: AsyncSession, *, limit: int, offset: int) -> tup
     n_open = await session.scalar(
         select(func.count()).select_from(ThreadRow).where(ThreadRow.closed_at.is_(None))
     )
-    first = select(func.min(LetterRow.id)).where(LetterRow.thread_id == ThreadRow.id).scalar_subquery()
+    earlier = aliased(LetterRow)
+    first = select(func.min(earlier.id)).where(earlier.thread_id == ThreadRow.id).scalar_subquery()
     rows = await session.execute(
         select(ThreadRow, UserRow.name, LetterRow.content)
+        .select_from(ThreadRow)
         .join(UserRow, UserRow.id == ThreadRow.user_id)
         .join(LetterRow, LetterRow.id == first)
         .where(ThreadRow.closed_at.is_(None))

@@ -207,5 +207,5 @@ async def test_nobody_else_can_read_or_answer_a_thread(app: App, sandbox: Runnin
     await team_replies(sandbox, shown, "Between us")
     await sandbox.wait_for(lambda m: "Between us" in m.text)
     await sandbox.send_text("Let me in", user=FRIEND_ID)
-    await sandbox.wait_for(lambda m: "Send me a track" in m.text, chat=FRIEND_ID)
+    await sandbox.wait_for(lambda m: "Пришлите трек" in m.text, chat=FRIEND_ID)  # as to anybody
     assert all("Between us" not in m.text for m in await sandbox.messages(FRIEND_ID))
