@@ -3,7 +3,7 @@
 import re
 from contextlib import suppress
 
-from aiogram import F, Router
+from aiogram import Bot, F, Router
 from aiogram.exceptions import TelegramAPIError
 from aiogram.filters import Command, CommandObject
 from aiogram.types import Message, ReactionTypeEmoji
@@ -48,7 +48,9 @@ async def submit(
             await message.react([ReactionTypeEmoji(emoji="👀")])
 
 
-async def on_track(message: Message, listener: Listener, jobs: JobService) -> None:
+async def on_track(message: Message, listener: Listener, jobs: JobService, bot: Bot) -> None:
+    if message.via_bot is not None and message.via_bot.id == bot.id:
+        return  # one of our own highlights, dropped into this chat inline
     if (track := track_from(message)) is not None:
         await submit(message, track, listener, jobs)
 

@@ -8,6 +8,7 @@ group, where others may have replied to it.
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
@@ -211,7 +212,7 @@ class HighlightRecipe:
         caption = self._texts.caption(locale, caption_of(track, analysis, highlight, options))
         if not desk.voice_allowed:
             caption = f"{caption}\n\n{self._texts.get(locale, 'voice-off')}"
-        media = FSInputFile(clip.path) if clip else highlight.file_id or ""
+        media = FSInputFile(clip.path, file_name(track, clip.path)) if clip else highlight.file_id or ""
         duration_s = round(clip.duration_s if clip else highlight.end_s - highlight.start_s)
         markup: InlineKeyboardMarkup | None = None
         if not order.is_export:
@@ -298,6 +299,12 @@ def caption_of(track: Track, analysis: Analysis, highlight: Highlight, options: 
         confidence=analysis.confidence,
         rank=1 if options.start_s is None else highlight.choices.rank,
     )
+
+
+def file_name(track: Track, path: str) -> str:
+    """How a saved file is called: the track's name, without what file systems forbid."""
+    stem = "".join(" " if c in '<>:"/\\|?*' else c for c in track_name(track) or "highlight")
+    return " ".join(stem.split()) + Path(path).suffix
 
 
 def effective_options(job: Job, desk: Desk) -> HighlightOptions:

@@ -225,6 +225,16 @@ async def test_in_a_group_the_old_answer_stays_without_buttons(
     await sandbox.wait_for(lambda m: m.message_id == voice.message_id and not m.buttons, chat=GROUP_CHAT_ID)
 
 
+async def test_an_answer_too_old_to_delete_loses_its_buttons(
+    voice: MessageView, sandbox: RunningSandbox
+) -> None:
+    await sandbox.inject(
+        "deleteMessage", error_code=400, description="Bad Request: message can't be deleted for everyone"
+    )
+    await sandbox.press(voice, "Later")
+    await sandbox.wait_for(lambda m: m.message_id == voice.message_id and not m.buttons)
+
+
 async def test_buttons_work_after_a_restart(
     start_app, sandbox: RunningSandbox, clips: dict[str, Path]
 ) -> None:

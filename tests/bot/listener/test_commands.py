@@ -196,6 +196,10 @@ async def test_inline_finds_ones_own_voices_by_title(
     assert call.params["is_personal"] in {True, "true", "True"}
     dropped = await sandbox.choose_inline(found["query"], found["results"][0]["id"], chat=GROUP_CHAT_ID)
     assert dropped.kind == "voice"
+    # Dropped into the chat with the bot itself, it is no new track.
+    await sandbox.choose_inline(found["query"], found["results"][0]["id"])
+    await say(sandbox, "/help")
+    assert len(await sandbox.calls("sendVoice")) == 2
     nothing = await sandbox.inline("zzz")
     assert nothing["results"] == []
     assert nothing["button"]["text"] == "Nothing with that name yet"
