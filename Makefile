@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # uv is used where it is there (seconds instead of a minute); pip does the same work otherwise.
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: help setup run demo test test-fast check format lock train clean
+.PHONY: help setup run demo screenshots test test-fast check format lock train clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ run: setup ## start the bot: against Telegram with BOT_TOKEN, in the local sandb
 
 demo: setup ## send one track through sandbox and bot: make demo FILE=song.mp3
 	$(BIN)/python -m sandbox demo $(if $(FILE),"$(FILE)")
+
+screenshots: setup ## take the README's pictures of the sandbox anew
+	$(BIN)/python -m scripts.screenshots
 
 test: setup ## all tests (installs and starts what they need where it can)
 	$(BIN)/python -m pytest

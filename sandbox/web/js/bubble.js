@@ -45,7 +45,7 @@ export function renderMessage(stored, view, { isJoined, isLast, showsSender }) {
   const text = message.text ?? message.caption;
   if (text) bubble.append(body(message, text, view));
   const reactions = reactionRow(stored, view);
-  bubble.append(reactions ? el("div.foot", {}, reactions, meta(message, isOwn)) : meta(message, isOwn));
+  bubble.append(reactions ? el("div.foot", {}, reactions, meta(stored, isOwn)) : meta(stored, isOwn));
   node.append(bubble);
   const rows = message.reply_markup?.inline_keyboard;
   if (rows) node.append(keyboard(rows, message, view));
@@ -111,14 +111,19 @@ function media(message, view) {
   return [];
 }
 
-function meta(message, isOwn) {
+/** Whether the words changed: a new keyboard alone is no edit to a reader. */
+const isEdited = ({ message, versions }) =>
+  (versions ?? []).some((old) => old.text !== message.text || old.caption !== message.caption);
+
+function meta(stored, isOwn) {
+  const { message } = stored;
   const ticks = document.createElement("template");
   ticks.innerHTML = '<svg viewBox="0 0 16 12" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="1.500" stroke-linecap="round" stroke-linejoin="round"><path d="m1.500 6.500 3 3 5.500-7M7 8.800l.8.700 5.500-7"/></svg>';
   const when = new Date(message.date * 1000);
   return el(
     "span.meta",
     {},
-    message.edit_date && !isOwn ? t("edited") : null,
+    isEdited(stored) ? t("edited") : null,
     el("time", { datetime: when.toISOString() }, timeOf(message)),
     isOwn ? ticks.content.firstChild : null,
   );
