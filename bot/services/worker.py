@@ -120,16 +120,20 @@ class Worker:
         async with self._database.read() as session:
             sending = await jobs.in_state(session, JobState.SENDING, not_of=self._fleet.others)
             limbo = [job for job in sending if job.id not in self._running]
-        for job in limbo:
-            with log_context(job_id=job.id, chat_id=job.chat_id):
-                try:
-                    await self._delivery.resolve(job, self._recipes[job.kind].confirm)
-                except TelegramForbiddenError:
-                    await self._finish(job, "blocked")
-                except (TelegramAPIError, OperationalError) as exc:
-                    logger.warning("fate of the answer still unknown: %s", type(exc).__name__)
+        async with asyncio.TaskGroup() as tasks:
+            for job in limbo:
+                tasks.create_task(self._settle(job))
         if limbo:
             self._service.bell.ring()
+
+    async def _settle(self, job: Job) -> None:
+        with log_context(job_id=job.id, chat_id=job.chat_id):
+            try:
+                await self._delivery.resolve(job, self._recipes[job.kind].confirm)
+            except TelegramForbiddenError:
+                await self._finish(job, "blocked")
+            except (TelegramAPIError, OperationalError) as exc:
+                logger.warning("fate of the answer still unknown: %s", type(exc).__name__)
 
     async def run(self) -> None:
         """Until `stop`. Call `recover` first."""
