@@ -321,7 +321,7 @@ def _shape(frame: AudioFrame) -> tuple[object, ...]:
 def _layout_name(frame: AudioFrame) -> str:
     """The frame's layout; a count of channels without places is read as the usual layout of that many."""
     name, n_channels = frame.layout.name, frame.layout.nb_channels
-    if "(" in name:  # places that have no name together: `1 channels (FL)` is written `FL`
+    if "channels (" in name:  # places that have no name together: `1 channels (FL)` is written `FL`
         return name.partition("(")[2].rstrip(")")
     return _USUAL_LAYOUTS.get(n_channels, name) if "channels" in name else name
 
