@@ -62,8 +62,7 @@ def join(leaving: Part, entering: Part, transition: Transition, n_join: int, n_a
         out = leaving.take(start - n_join, n_join + n_samples)
         into = entering.take(entering.place(transition.entering_s[-1]) - n_samples, n_samples + n_after)
     else:
-        out = on_grid(leaving, transition.leaving_s, transition.grid_s, n_join, 0)
-        into = on_grid(entering, transition.entering_s, transition.grid_s, 0, n_after)
+        out, into = in_step(leaving, entering, transition, n_join, n_after)
         n_samples = out.shape[1] - n_join
     swap = transition.joint is Joint.BEATS
     overlap = mix_overlap(out[:, n_join:], into[:, :n_samples], MIX_SR, swap_bass=swap)
@@ -91,9 +90,16 @@ def on_grid(
     return warp(y, np.array(marks) - first, np.array(grid), MIX_SR)
 
 
-def line_up(leaving: Part, entering: Part, transition: Transition) -> float:
-    """By how many source seconds the newcomer's bar lines are to be moved."""
-    grid = transition.grid_s
-    out = on_grid(leaving, transition.leaving_s, grid, 0, 0)
-    into = on_grid(entering, transition.entering_s, grid, 0, 0)
-    return shift_to_match(out, into, MIX_SR)
+def in_step(
+    leaving: Part, entering: Part, transition: Transition, n_join: int, n_after: int
+) -> tuple[FloatArray, FloatArray]:
+    """Both on the grid. Where the newcomer's attacks turn out late, all its bar lines are moved: `shift_s`."""
+    grid_s = transition.grid_s
+    out = on_grid(leaving, transition.leaving_s, grid_s, n_join, 0)
+    into = on_grid(entering, transition.entering_s, grid_s, 0, n_after)
+    n_samples = out.shape[1] - n_join
+    shift_s = shift_to_match(out[:, n_join:], into[:, :n_samples], MIX_SR)
+    if shift_s:
+        entering.shift_s += shift_s
+        into = on_grid(entering, transition.entering_s, grid_s, 0, n_after)
+    return out, into

@@ -18,7 +18,7 @@ from inference.mixing.cover import draw_cover
 from inference.mixing.crossfade import equal_power
 from inference.mixing.master import Limiter, LoudnessMeter
 from inference.mixing.nouns import Joint, MixPlan, MixResult
-from inference.mixing.overlap import Load, Part, join, line_up, samples_at
+from inference.mixing.overlap import Load, Part, join, samples_at
 from inference.mixing.plan import preview_plan
 from inference.mixing.warp import JOIN_S
 from inference.mixing.writer import MIX_SR, MixWriter, bit_rate_for
@@ -104,11 +104,9 @@ def mix_blocks(plan: MixPlan, load: Load, shifts_ms: list[float] | None = None) 
         n_join, n_after = _seams(plan, i, start - now)
         yield from _solo(part, source, start - n_join - now, is_first=i == 0)
         entering = Part(plan.segments[i + 1], load)
-        if transition.joint is Joint.BEATS:
-            entering.shift_s = line_up(part, entering, transition)
+        joined = join(part, entering, transition, n_join, n_after)
         if shifts_ms is not None:
             shifts_ms.append(entering.shift_s * 1000)
-        joined = join(part, entering, transition, n_join, n_after)
         yield joined
         now = start - n_join + joined.shape[1]
         part, source = entering, entering.place(transition.entering_s[-1]) + n_after

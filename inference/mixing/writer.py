@@ -32,7 +32,8 @@ class MixWriter:
         self, path: Path | str, bit_rate: int, title: str, performer: str, album: str, cover: bytes | None
     ) -> None:
         self.bit_rate = bit_rate
-        self._file = Path(path).open("wb")  # noqa: SIM115 - closed in __exit__
+        self._path = Path(path)
+        self._file = self._path.open("wb")
         self._file.write(id3_tag(title, performer, album, cover))
         options = {"id3v2_version": "0", "write_xing": "0"}
         self._container = av.open(self._file, "w", format="mp3", options=options)
@@ -57,6 +58,8 @@ class MixWriter:
             self._container.close()
         finally:
             self._file.close()
+            if kind is not None:
+                self._path.unlink(missing_ok=True)  # half a mix is of no use to anybody
 
     def write(self, block: FloatArray) -> None:
         """Take (2, n_samples) of any length."""

@@ -1,5 +1,6 @@
 """The sound of whole mixes: lengths, beats, levels, seams, files, memory."""
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -242,8 +243,10 @@ def test_a_track_that_cannot_be_decoded_is_named(two_files, tmp_path):
     with pytest.raises(MixTrackRejected) as caught:
         render_mix(two_plans(), [two_files[0], broken], tmp_path / "m.mp3", title="T", performer="P")
 
+    assert not (tmp_path / "m.mp3").exists()
     assert caught.value.track == 1
     assert caught.value.code is Rejection.NOT_AUDIO
+    assert pickle.loads(pickle.dumps(caught.value)).args == (1, Rejection.NOT_AUDIO, caught.value.detail)
 
 
 def test_one_track_is_a_mix_too(two_files, tmp_path):
