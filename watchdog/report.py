@@ -1,5 +1,6 @@
 """Availability from turns: how long each container was up, down, off or unseen within a span. Pure."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -82,7 +83,7 @@ def _count_ooms(incident: Incident) -> int:
 
 def _spans(turns: Sequence[Turn], start: float, end: float) -> list[Span]:
     spans = []
-    for turn, following in zip(turns, [*turns[1:], None], strict=True):
+    for turn, following in itertools.zip_longest(turns, turns[1:]):
         span_start = max(turn.at, start)
         span_end = min(following.at if following is not None else end, end)
         if span_end > span_start:

@@ -4,8 +4,9 @@ What an observation led to (the judge's state, incidents, messages to send) is w
 with the time of the last event: after a kill at any point the engine replays what was not yet written.
 """
 
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -79,16 +80,18 @@ class Store:
     async def close(self) -> None:
         await self.db.close()
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         """One short transaction. Callers hold the service's lock, so transactions never nest."""
-        await self.db.execute("BEGIN IMMEDIATE")
         try:
+            await self.db.execute("BEGIN IMMEDIATE")
             yield
+            await self.db.execute("COMMIT")
         except BaseException:
-            await self.db.execute("ROLLBACK")
+            # When cancelled, the statement that was waited for still runs in its thread, before this one.
+            with contextlib.suppress(sqlite3.OperationalError):  # "no transaction is active"
+                await self.db.execute("ROLLBACK")
             raise
-        await self.db.execute("COMMIT")
 
     async def get(self, name: str) -> str | None:
         async with self.db.execute("SELECT value FROM meta WHERE name = ?", (name,)) as rows:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector, web
@@ -34,6 +35,7 @@ from watchdog.domain import (
 from watchdog.incidents import Change, ChangeType, Incident, Kind, Turn, WatchState
 from watchdog.judging import judge
 from watchdog.settings import Settings
+from watchdog.telling import Teller
 
 START = 1_800_000_000.0
 
@@ -136,6 +138,11 @@ def make_scene() -> Callable[..., Scene]:
 @pytest.fixture
 def scene() -> Scene:
     return Scene()
+
+
+@pytest.fixture
+def make_teller() -> Callable[[str], Teller]:
+    return lambda language: Teller(language, ZoneInfo("UTC"))
 
 
 # --- a real engine -----------------------------------------------------------------------------------------
