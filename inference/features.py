@@ -75,14 +75,14 @@ class FeatureExtractor:
         self._buffer = np.concatenate([self._buffer, *self._pending, tail])
         self._pending, self._n_pending = [], 0
         self._consume(final=True)
-        onset = np.concatenate(self._flux)
-        onset_bass = np.concatenate(self._flux_bass)
+        onset = _joined(self._flux)
+        onset_bass = _joined(self._flux_bass)
         # librosa's delay for centred frames: a rise is seen half a window before the centre passes it.
         delay = config.n_fft // (2 * config.hop_length)
         return TrackFeatures(
-            mel=np.concatenate(self._mel),
+            mel=_joined(self._mel),
             chroma=self._chroma.finish(),
-            loudness_db=np.concatenate(self._loudness),
+            loudness_db=_joined(self._loudness),
             hop_s=config.hop_s,
             onset_envelope=_delayed(onset, delay),
             onset_bass=_delayed(onset_bass, delay),
@@ -159,6 +159,13 @@ def _decibels(power: npt.NDArray[np.floating]) -> FloatArray:
     floor_db = np.float32(10 * np.log10(POWER_FLOOR))
     level: FloatArray = np.float32(10) * np.log10(np.maximum(power, np.float32(POWER_FLOOR)))
     return np.maximum(level, floor_db)
+
+
+def _joined(parts: list[FloatArray]) -> FloatArray:
+    """All parts in one array; the list is emptied, so that a long track is not held twice."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
 
 
 def _delayed(envelope: FloatArray, n: int) -> FloatArray:

@@ -30,6 +30,7 @@ _PEAK_BLOCK_S = 5.0
 _PEAK_CONTEXT_S = 0.02  # more than the resampler rings
 _ABSOLUTE_GATE_LUFS = -70.0
 _WORTH_DB = 0.3  # a difference in level that nobody hears is not worth a second round
+_FRAMES_AT_ONCE = 1024
 _LIMITER_REACH_S = 0.01  # how far ahead of and behind a peak the limiter moves
 
 
@@ -131,9 +132,13 @@ def track_lufs(mel: FloatArray, loudness_db: FloatArray, centres_hz: FloatArray)
     """
     # The filters' areas are equal (Slaney), so a band's power counts by its width.
     widths = np.gradient(centres_hz.astype(np.float64))
-    power = 10 ** (mel.astype(np.float64) / 10) * widths
-    weighted = (power @ _k_weighting(centres_hz)) / np.maximum(power.sum(axis=1), 1e-20)
-    frames = 2.0 * weighted * 10 ** (loudness_db.astype(np.float64) / 10)
+    weights = np.stack([widths * _k_weighting(centres_hz), widths], axis=1)
+    frames = np.empty(len(mel))
+    for first in range(0, len(mel), _FRAMES_AT_ONCE):
+        part = slice(first, first + _FRAMES_AT_ONCE)
+        weighted, total = (10 ** (mel[part].astype(np.float64) / 10) @ weights).T
+        frames[part] = weighted / np.maximum(total, 1e-20)
+    frames *= 2.0 * 10 ** (loudness_db.astype(np.float64) / 10)
     lufs = _gated_lufs(frames)
     return lufs if math.isfinite(lufs) else None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from inference.config import CLEAR_CONFIDENCE, DEFAULT_LENGTH_S
+from inference.config import CLEAR_CONFIDENCE, DEFAULT_LENGTH_S, FeatureConfig
 from inference.datatypes import (
     EncodedVoice,
     FloatArray,
@@ -28,6 +28,7 @@ from inference.features import FeatureExtractor
 from inference.filters import mel_filters
 from inference.key import estimate_key
 from inference.loudness import Levelled, fade_edges, loudness_profile, normalise, track_lufs
+from inference.memory import give_memory_back
 from inference.model import InterestModel
 from inference.musicality import musicality
 from inference.progress import Stage, report
@@ -35,6 +36,8 @@ from inference.rhythm import track_rhythm
 from inference.source import PacketIndex, read_cover
 from inference.tags import title_and_performer
 from inference.window import confidence_of, curve_by_loudness, pick_windows
+
+LONG_TRACK_S = 900.0  # from here on what a stage leaves behind is worth the milliseconds of giving it back
 
 
 @dataclass(slots=True)
@@ -110,20 +113,8 @@ def _listen(
     path: Path | str, model: InterestModel, limits: DecodeLimits, watch: Stopwatch
 ) -> tuple[TrackAnalysis, DecodedTrack]:
     """One pass over the sound, then what the features tell."""
-    extractor = FeatureExtractor(model.config)
-
-    def push(y: FloatArray, track: DecodedTrack) -> None:
-        with watch.stage("features"):
-            extractor.push(y)
-        report(Stage.LISTENING, track.duration_s, track.hinted_duration_s or 0.0)
-
-    with watch.stage("decode"):
-        track = decode_track(path, model.config.sr, push, limits)
-    report(Stage.CHOOSING)
-    # The decoder waited while features were made: each second is counted once.
-    watch.timings_s["decode"] -= watch.timings_s["features"]
-    with watch.stage("features"):
-        features = extractor.finish()
+    features, track = _hear(path, model.config, limits, watch)
+    is_long = track.duration_s > LONG_TRACK_S
     with watch.stage("rhythm"):
         rhythm = track_rhythm(
             features.onset_envelope,
@@ -132,11 +123,15 @@ def _listen(
             features.chroma,
             features.hop_s,
         )
+    if is_long:
+        give_memory_back()
     with watch.stage("model"):
         curve = model.predict(features)
         # What is no music has no highlight, however lively the curve.
         curve = replace(curve, clarity=curve.clarity * musicality(features, rhythm))
         confidence = confidence_of(curve, track.duration_s)
+    if is_long:
+        give_memory_back()
     with watch.stage("key"):
         key = estimate_key(features.chroma)
     with watch.stage("loudness"):
@@ -155,6 +150,27 @@ def _listen(
         loudness_profile=loudness_profile(features.loudness_db),
     )
     return analysis, track
+
+
+def _hear(
+    path: Path | str, config: FeatureConfig, limits: DecodeLimits, watch: Stopwatch
+) -> tuple[TrackFeatures, DecodedTrack]:
+    """Decode and measure, block by block."""
+    extractor = FeatureExtractor(config)
+
+    def push(y: FloatArray, track: DecodedTrack) -> None:
+        with watch.stage("features"):
+            extractor.push(y)
+        report(Stage.LISTENING, track.duration_s, track.hinted_duration_s or 0.0)
+
+    with watch.stage("decode"):
+        track = decode_track(path, config.sr, push, limits)
+    # The decoder waited while features were made: each second is counted once.
+    watch.timings_s["decode"] -= watch.timings_s["features"]
+    report(Stage.CHOOSING)
+    with watch.stage("features"):
+        features = extractor.finish()
+    return features, track
 
 
 def _honest_curve(curve: InterestCurve, features: TrackFeatures, confidence: float) -> InterestCurve:

@@ -6,7 +6,6 @@ audio stack; the workers do, at their start.
 """
 
 import asyncio
-import ctypes
 import importlib.util
 import multiprocessing
 import os
@@ -24,6 +23,7 @@ from typing import Any, TypeVar
 from pebble import ProcessExpired, ProcessPool
 
 from inference.errors import EngineError, HighlightError, WorkerLost, WorkerTimeout
+from inference.memory import give_memory_back
 from inference.progress import Progress, ProgressBoard, connect, report_to
 
 T = TypeVar("T")
@@ -260,12 +260,4 @@ def _call(line: int | None, fn: Callable[..., T], args: tuple[Any, ...], kwargs:
             raise EngineError(f"{type(exc).__name__}: {exc}") from None
         raise
     finally:
-        _give_memory_back()
-
-
-def _give_memory_back() -> None:
-    """Return freed pages to the system: glibc keeps the peak of the longest track otherwise."""
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (OSError, AttributeError):  # not glibc
-        return
+        give_memory_back()

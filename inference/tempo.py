@@ -110,19 +110,27 @@ def _comb_scores(correlation: Array, hop_s: float) -> tuple[Array, Array]:
     lags = 60.0 / TEMPI_BPM / hop_s
     n_comb = max(min(N_COMB, int((correlation.shape[1] - 2) / lags.max())), 1)
     steps = range(1, n_comb + 1)
-    on_beat = np.mean([_at_lag(correlation, k * lags) for k in steps], axis=0)
-    between = [
-        np.mean([_at_lag(correlation, (k - i / n) * lags) for k in steps for i in range(1, n)], axis=0)
-        for n in (2, 3, 5)
-    ]
+    on_beat = _mean_at(correlation, [k * lags for k in steps])
+    between = _mean_at(correlation, [(k - 1 / 2) * lags for k in steps])
+    for n in (3, 5):
+        parts = [(k - i / n) * lags for k in steps for i in range(1, n)]
+        np.maximum(between, _mean_at(correlation, parts), out=between)
     prior = -0.5 * (np.log2(TEMPI_BPM / PRIOR_BPM) / PRIOR_WIDTH_OCTAVES) ** 2
-    return on_beat - OFF_BEAT_WEIGHT * np.max(between, axis=0) + PRIOR_WEIGHT * prior, on_beat
+    return on_beat - OFF_BEAT_WEIGHT * between + PRIOR_WEIGHT * prior, on_beat
 
 
 def _one_octave(bpm: Array, clarity: Array) -> Array:
     """The path with 70 and 140 read as one pulse: the octave of its clearest stretch."""
     centre = bpm[np.argmax(gaussian_filter1d(clarity, 4.0))]
     return np.asarray(bpm / 2.0 ** np.round(np.log2(bpm / centre)))
+
+
+def _mean_at(correlation: Array, lags: list[Array]) -> Array:
+    """Mean autocorrelation over several sets of lags, summed one by one to spare a long track's memory."""
+    total = _at_lag(correlation, lags[0])
+    for others in lags[1:]:
+        total += _at_lag(correlation, others)
+    return total / len(lags)
 
 
 def _at_lag(correlation: Array, lags: Array) -> Array:
