@@ -34,8 +34,7 @@ ARG PIP_TRUSTED_HOST
 COPY requirements/watchdog.txt /tmp/requirements.txt
 RUN python3 -m venv /opt/venv \
     && pip install --no-cache-dir --require-hashes -r /tmp/requirements.txt \
-    && pip uninstall -q -y pip setuptools \
-    && find /opt/venv -name '*.pyi' -delete
+    && pip uninstall -q -y pip setuptools
 
 FROM python AS watchdog
 COPY --from=watchdog-packages /opt/venv /opt/venv
@@ -57,10 +56,10 @@ COPY requirements/scale.txt /tmp/requirements.txt
 RUN python3 -m venv /opt/venv \
     && pip install --no-cache-dir --require-hashes -r /tmp/requirements.txt \
     && pip uninstall -q -y pip setuptools \
-    # Test suites that nothing imports at run time. (numpy's stay: numpy.testing imports a piece of them.)
+    # Test suites that nothing imports at run time. (numpy's stay: numpy.testing imports a piece of them; and the
+    # stub files stay, since librosa loads itself by them.)
     && for p in scipy sklearn numba llvmlite joblib matplotlib; do \
-         find /opt/venv/lib/python3*/site-packages/$p -type d -name tests -prune -exec rm -rf {} +; done \
-    && find /opt/venv -name '*.pyi' -delete
+         find /opt/venv/lib/python3*/site-packages/$p -type d -name tests -prune -exec rm -rf {} +; done
 
 FROM python AS service
 COPY --from=bot-packages /opt/venv /opt/venv

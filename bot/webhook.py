@@ -86,7 +86,7 @@ class Webhook:
             async with free:
                 rope = self._bell.rope
                 async with self._database.write() as session:
-                    letter = await fleet.claim(session, self._fleet.id, self._fleet.others)
+                    letter = await fleet.claim(session, self._fleet.id)
             if letter is None:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_EVERY_S):

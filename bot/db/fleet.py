@@ -4,15 +4,14 @@ The inbox keeps each chat's order whoever works on it: only a chat's oldest upda
 deleted when its handlers are through. A claim of a front end that died is taken over.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, String, delete, func, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Index, String, and_, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, aliased, mapped_column
 
 from bot.db.models import Base, utc_now
 
@@ -77,14 +76,20 @@ async def receive(session: AsyncSession, update_id: int, chat_id: int, payload: 
     return True
 
 
-async def claim(session: AsyncSession, front_end: str, living: Collection[str]) -> Letterbox | None:
+def is_lost(owner: InstrumentedAttribute[str | None], but_for: str) -> ColumnElement[bool]:
+    """Whether nobody alive owns it. Asked of storage, not of what a front end remembers: another one may have
+    joined a moment ago. `but_for`: this front end, which need not have a row.
+    """
+    return or_(owner.is_(None), and_(owner != but_for, owner.not_in(select(FrontEndRow.id))))
+
+
+async def claim(session: AsyncSession, front_end: str) -> Letterbox | None:
     """The oldest update that heads its chat's line and that nobody alive works on."""
     line, head = aliased(InboxRow), aliased(InboxRow)
-    is_free = or_(head.owner.is_(None), head.owner.not_in([front_end, *living]))
     earlier = select(line.update_id).where(line.chat_id == head.chat_id, line.update_id < head.update_id)
     chosen = (
         select(head.update_id)
-        .where(is_free, ~earlier.exists())
+        .where(is_lost(head.owner, front_end), ~earlier.exists())
         .order_by(head.update_id)
         .limit(1)
         .with_for_update(skip_locked=True)

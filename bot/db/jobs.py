@@ -5,7 +5,6 @@ after their last unfinished one, and nobody starts before the turn that is being
 id), users take turns however many tracks each has sent, and a place in the queue is a plain count.
 """
 
-from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import cache
@@ -16,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from bot.db.fleet import is_lost
 from bot.db.models import JobRow, SentRow, UtcDateTime, utc_now
 from bot.domain import ACTIVE, BACKGROUND, Intent, Job, JobKind, JobRequest, JobState, Lane, Sent
 
@@ -294,11 +294,11 @@ async def requeue(
     return changed is not None
 
 
-async def in_state(session: AsyncSession, state: JobState, *, not_of: Collection[str] = ()) -> list[Job]:
-    """`not_of`: front ends whose jobs are left out."""
+async def in_state(session: AsyncSession, state: JobState, *, lost_but_for: str = "") -> list[Job]:
+    """`lost_but_for`: only those that no living front end owns, this one left aside."""
     query = select(JobRow).where(JobRow.state == state).order_by(JobRow.id)
-    if not_of:
-        query = query.where(or_(JobRow.owner.is_(None), JobRow.owner.not_in(not_of)))
+    if lost_but_for:
+        query = query.where(is_lost(JobRow.owner, lost_but_for))
     return [to_job(row) for row in await session.scalars(query)]
 
 

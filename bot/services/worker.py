@@ -53,6 +53,7 @@ BACKOFF_CAP_S = 120.0
 ACTION_EVERY_S = 4.5  # a chat action fades after 5 s
 LIMBO_EVERY_S = 20.0
 IDLE_S = 1.0
+LAST_WORDS_S = 3.0  # for progress messages that are on their way when we stop
 PASSING = (
     TelegramNetworkError,
     TelegramServerError,
@@ -111,15 +112,16 @@ class Worker:
     async def _take_over(self) -> None:
         """Jobs that nobody alive works on go back into the queue."""
         async with self._database.write() as session:
-            living = {self._fleet.id, *self._fleet.others}
-            for job in await jobs.in_state(session, JobState.RUNNING, not_of=living):
+            for job in await jobs.in_state(session, JobState.RUNNING, lost_but_for=self._fleet.id):
                 await jobs.requeue(session, job.id)
                 logger.info("job %d was interrupted, queued again", job.id, extra={"job_id": job.id})
 
     async def _settle_limbo(self) -> None:
         async with self._database.read() as session:
-            sending = await jobs.in_state(session, JobState.SENDING, not_of=self._fleet.others)
-            limbo = [job for job in sending if job.id not in self._running]
+            me = self._fleet.id
+            lost = await jobs.in_state(session, JobState.SENDING, lost_but_for=me)
+            own = [job for job in await jobs.in_state(session, JobState.SENDING) if job.owner == me]
+            limbo = [job for job in lost + own if job.id not in self._running]
         async with asyncio.TaskGroup() as tasks:
             for job in limbo:
                 tasks.create_task(self._settle(job))
@@ -142,6 +144,8 @@ class Worker:
             limbo = tasks.create_task(self._watch_limbo())
             serving = [tasks.create_task(self._serve(lane, n)) for lane, n in self._slots.items()]
             await asyncio.wait(serving)
+            self._board.stop()
+            await asyncio.wait({board}, timeout=LAST_WORDS_S)
             board.cancel()
             limbo.cancel()
 
