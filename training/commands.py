@@ -81,6 +81,21 @@ class Workshop:
         return songs + [song for song in self.labelled if song.mel is not None]
 
     @cached_property
+    def unclear(self) -> list[Song]:
+        """Sounds without a highlight."""
+        return load_unclear(self.cache, UNCLEAR_TAKES)
+
+    @cached_property
+    def judged(self) -> dict[str, evaluate.Judged]:
+        """Every song as networks judge it that never saw its artist."""
+        graphs = {fold: fold_graph(self.run, self.recipe, fold) for fold in self.recipe.folds}
+        songs = {song.song_id: song for song in [*self.labelled, *self.rendered, *self.unclear]}
+        return {
+            song_id: evaluate.judge(graphs[song.fold], song)
+            for song_id, song in tqdm(songs.items(), "judging")
+        }
+
+    @cached_property
     def _scores(self) -> list[Score]:
         """A fixed random choice of the usable scores."""
         scores = load_scores(self.data)
@@ -93,7 +108,7 @@ class Workshop:
         failed = sum(self._map(partial(_render, cache=self.cache), jobs, "rendering"))
         if failed > MAX_FAILED_RENDERS * len(jobs):
             raise RuntimeError(f"{failed} of {len(jobs)} renders failed; is FluidSynth installed?")
-        load_unclear(self.cache, UNCLEAR_TAKES)
+        log.info("%d sounds without a highlight", len(self.unclear))
 
     def train(self) -> None:
         """The networks of all folds; both kinds at once where there are two workers."""
@@ -104,7 +119,7 @@ class Workshop:
         """Print the tables of README.md; with `gold_folder` also the final look at songs never trained on."""
         report: dict[str, object] = {"revision": revision(), "data_sha256": self.data_sha256()}
         for name, songs in (("Billboard", self.labelled), ("POP909 renders", self.rendered)):
-            rows = evaluate.compare(songs, self.run, self.recipe, slow_songs)
+            rows = evaluate.compare(songs, self.judged, self.recipe, slow_songs)
             print(f"\n### {name}: {len(songs)} songs, each judged by networks that never saw its artist\n")
             print(evaluate.markdown(rows), flush=True)
             report[name] = evaluate.as_json(rows)
@@ -150,13 +165,12 @@ class Workshop:
         return self._calibration
 
     def _calibrate(self) -> Calibration:
-        unclear = load_unclear(self.cache, UNCLEAR_TAKES)
-        songs = [*self.labelled, *(s for s in self.rendered if s.source == "pop909"), *unclear]
-        graphs = {fold: fold_graph(self.run, self.recipe, fold) for fold in self.recipe.folds}
+        songs = [*self.labelled, *(s for s in self.rendered if s.source == "pop909"), *self.unclear]
         facts, hits = [], []
         for song in songs:
-            curve, row = evaluate.facts_of(graphs[song.fold], song)
-            facts.append(row.astype(np.float64))
+            judged = self.judged[song.song_id]
+            curve = judged.curve(self.recipe.fusion)
+            facts.append(judged.facts.astype(np.float64))
             hits.append(evaluate.scored(song, curve).hit if song.spans else 0.0)
         counts = {source: sum(s.source == source for s in songs) for source in {s.source for s in songs}}
         # Renders are easier than records, and sounds without a highlight come in any number.

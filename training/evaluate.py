@@ -2,28 +2,27 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from training.baselines import loudness_curve, position_curve, position_only, pychorus_start, thumbnail_start
 from training.calibration import FloatMatrix, predict, reliability
-from training.folds import Recipe, fold_graph
+from training.folds import Recipe
 from training.graph import Fusion, InterestGraph, clarity_facts, graph_inputs
 from training.metrics import Scores, interval, score, score_pick
-from training.network import prepare
 from training.songs import POINT_FRAMES, FloatArray, Song, interest_of_spans, points
 from training.train import sounding
 
 COLUMNS = ("auc", "f1", "share", "of_best", "iou", "hit")
 TITLES = ("AUC", "F1", "chorus share", "of best", "IoU", "hit")
-VARIANTS: dict[str, Fusion] = {
-    "model (all experts)": Fusion(),
-    "repetition expert alone": Fusion(spectral=0, loudness=0),
-    "spectral expert alone": Fusion(repetition=0, spectral=1, loudness=0),
-    "model without loudness": Fusion(loudness=0),
-    "model without spectral expert": Fusion(spectral=0),
+CHROMA_VARIANT = "repetition expert alone"
+VARIANTS = {
+    "model (all experts)": Fusion(1, 1, 1),
+    CHROMA_VARIANT: Fusion(1, 0, 0),
+    "spectral expert alone": Fusion(0, 1, 0),
+    "model without loudness": Fusion(1, 1, 0),
+    "model without spectral expert": Fusion(1, 0, 1),
 }
 
 
@@ -51,21 +50,30 @@ def reference_of(song: Song) -> tuple[FloatArray, list[tuple[float, float]]]:
     return reference, spans
 
 
-def curve_of(graph: InterestGraph, song: Song) -> FloatArray:
-    """The graph's curve from the song's first to its last sound."""
-    with torch.no_grad():
-        curve: FloatArray = graph(*graph_inputs(song))[0].numpy()
-    return curve
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What the networks say of a song: `voices` (n_points, 3) of the experts, `facts` for the confidence."""
+
+    voices: FloatArray
+    facts: FloatArray
+
+    def curve(self, fusion: Fusion) -> FloatArray:
+        weights = np.array([fusion.repetition, fusion.spectral, fusion.loudness], np.float32)
+        return np.asarray(1 / (1 + np.exp(-(self.voices @ weights))), np.float32)
 
 
-def facts_of(graph: InterestGraph, song: Song) -> tuple[FloatArray, FloatArray]:
-    """Curve, and the facts for its confidence."""
+def judge(graph: InterestGraph, song: Song) -> Judged:
+    """All that is needed of the networks, in one go: the slow part of an evaluation."""
     inputs = graph_inputs(song)
     with torch.no_grad():
-        curve = graph(*inputs)[0]
-        _, similar = prepare(inputs[1])
-        facts = clarity_facts(curve, inputs[1], similar)
-    return curve.numpy(), facts.numpy()
+        voices, similar = graph.voices(*inputs)
+        facts = clarity_facts(graph.interest_of(voices), inputs[1], similar)
+    return Judged(voices.numpy(), facts.numpy())
+
+
+def curve_of(graph: InterestGraph, song: Song) -> FloatArray:
+    """The graph's curve from the song's first to its last sound."""
+    return judge(graph, song).curve(graph.fusion)
 
 
 def scored(song: Song, curve: FloatArray) -> Scores:
@@ -79,25 +87,23 @@ def scored_start(song: Song, start_s: float | None) -> Scores:
     return score_pick(start_s or 0.0, None, reference, spans, song.hop_s * POINT_FRAMES)
 
 
-def compare(songs: Sequence[Song], run: Path, recipe: Recipe, slow_songs: int) -> list[Row]:
-    """All variants and baselines on `songs`, each judged by networks of its own fold.
+def compare(songs: Sequence[Song], judged: dict[str, Judged], recipe: Recipe, slow_songs: int) -> list[Row]:
+    """All variants and baselines on `songs`; `judged` by song id, each by networks that never saw its fold.
 
     The slow baselines run on the first `slow_songs` songs only.
     """
     trimmed = [_trimmed(song) for song in songs]
     has_mel = all(song.mel is not None for song in songs)
     rows = []
-    for name, fusion in VARIANTS.items():
-        if not has_mel and fusion != VARIANTS["repetition expert alone"]:
+    for name, used in VARIANTS.items():
+        if not has_mel and name != CHROMA_VARIANT:
             continue
-        scaled = replace(
-            fusion,
-            repetition=fusion.repetition * recipe.fusion.repetition,
-            spectral=fusion.spectral * recipe.fusion.spectral,
-            loudness=recipe.fusion.loudness if fusion.loudness else 0.0,
+        fusion = Fusion(
+            used.repetition * recipe.fusion.repetition,
+            used.spectral * recipe.fusion.spectral,
+            used.loudness * recipe.fusion.loudness,
         )
-        graphs = {fold: fold_graph(run, recipe, fold, scaled) for fold in recipe.folds}
-        rows.append(Row(name, [scored(song, curve_of(graphs[song.fold], song)) for song in trimmed]))
+        rows.append(Row(name, [scored(song, judged[song.song_id].curve(fusion)) for song in trimmed]))
     rows.append(Row("position only", _by_position(trimmed, recipe.folds)))
     if has_mel:
         loud = [scored(song, curve) for song in trimmed if (curve := loudness_curve(song)) is not None]

@@ -50,22 +50,32 @@ class InterestGraph(nn.Module):
 
     def forward(self, mel: Tensor, chroma: Tensor, loudness_db: Tensor) -> tuple[Tensor, Tensor]:
         """`mel` (n, n_mels), `chroma` (n, 24), `loudness_db` (n,) -> interest (n / 4,), clarity (1,)."""
-        inputs, similar = prepare(chroma)
-        logits = torch.zeros_like(inputs[:, 0])
-        if self.repetition:
-            heard = torch.stack([net(inputs, similar) for net in self.repetition]).mean(0)
-            logits = logits + self.fusion.repetition * heard
-        present = (mel.max() - mel.min() > FLAT_DB).to(torch.float32)
-        if self.spectral:
-            spectrum = spectral_inputs(mel, loudness_db)
-            seen = torch.stack([net(spectrum, similar) for net in self.spectral]).mean(0)
-            logits = logits + self.fusion.spectral * present * (seen - seen.mean())
-        loud = loudness_features(loudness_db)[:, 1]
-        logits = logits + self.fusion.loudness * present * loud
-        interest = torch.sigmoid(logits)
+        voices, similar = self.voices(mel, chroma, loudness_db)
+        interest = self.interest_of(voices)
         facts = clarity_facts(interest, chroma, similar)
         clarity = torch.sigmoid((facts * self.clarity_weights[1:]).sum() + self.clarity_weights[0])
         return interest, clarity.reshape(1)
+
+    def voices(self, mel: Tensor, chroma: Tensor, loudness_db: Tensor) -> tuple[Tensor, Tensor]:
+        """What each expert says, unweighted: (n_points, 3); and the similarity matrices."""
+        inputs, similar = prepare(chroma)
+        silent = torch.zeros_like(inputs[:, 0])
+        heard = silent
+        if self.repetition:
+            heard = torch.stack([net(inputs, similar) for net in self.repetition]).mean(0)
+        present = (mel.max() - mel.min() > FLAT_DB).to(torch.float32)
+        seen = silent
+        if self.spectral:
+            spectrum = spectral_inputs(mel, loudness_db)
+            seen = torch.stack([net(spectrum, similar) for net in self.spectral]).mean(0)
+            seen = present * (seen - seen.mean())
+        loud = present * loudness_features(loudness_db)[:, 1]
+        return torch.stack([heard, seen, loud], dim=1), similar
+
+    def interest_of(self, voices: Tensor) -> Tensor:
+        """The weighted sum of the experts' log-odds as a chance."""
+        weights = torch.tensor([self.fusion.repetition, self.fusion.spectral, self.fusion.loudness])
+        return torch.sigmoid((voices * weights).sum(1))
 
 
 def clarity_facts(interest: Tensor, chroma: Tensor, similar: Tensor) -> Tensor:
