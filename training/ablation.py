@@ -11,9 +11,7 @@ from torch import Tensor, nn
 
 from training.evaluate import Row, markdown, scored
 from training.folds import (
-    REPETITION_FIT,
     REPETITION_NET,
-    SPECTRAL_FIT,
     SPECTRAL_NET,
     chroma_arrays,
     chroma_inputs,
@@ -30,6 +28,7 @@ from training.train import Example, FitConfig, examples_of, fit
 log = logging.getLogger(__name__)
 TEST_FOLDS = (0, 1)
 N_VARIATIONS = 4
+FIT = FitConfig(epochs=5)  # half of a full training: enough to rank
 Inputs = Callable[[dict[str, FloatArray]], tuple[Tensor, ...]]
 
 
@@ -74,17 +73,17 @@ def variants() -> list[Variant]:
         "without multi-scale": replace(mel, kernels=(3,)),
     }
     out = [
-        Variant(f"chroma: {name}", lambda c=config: RepetitionNet(c), chroma_inputs, False, REPETITION_FIT)
+        Variant(f"chroma: {name}", lambda c=config: RepetitionNet(c), chroma_inputs, False, FIT)
         for name, config in chroma_variants.items()
     ]
-    both, fit_ = "chroma: repetition net, renders too", REPETITION_FIT
-    out.append(Variant(both, lambda: RepetitionNet(net), chroma_inputs, False, fit_, with_renders=True))
-    out.append(Variant("chroma: original architecture", lambda: OriginalNet(24), raw_chroma, False, fit_))
+    both = "chroma: repetition net, renders too"
+    out.append(Variant(both, lambda: RepetitionNet(net), chroma_inputs, False, FIT, with_renders=True))
+    out.append(Variant("chroma: original architecture", lambda: OriginalNet(24), raw_chroma, False, FIT))
     out += [
-        Variant(f"mel: {name}", lambda c=config: SpectralNet(c), mel_inputs, True, SPECTRAL_FIT)
+        Variant(f"mel: {name}", lambda c=config: SpectralNet(c), mel_inputs, True, FIT)
         for name, config in mel_variants.items()
     ]
-    out.append(Variant("mel: original architecture", lambda: OriginalNet(128), raw_mel, True, SPECTRAL_FIT))
+    out.append(Variant("mel: original architecture", lambda: OriginalNet(128), raw_mel, True, FIT))
     return out
 
 

@@ -90,10 +90,8 @@ class Workshop:
         """Every song as networks judge it that never saw its artist."""
         graphs = {fold: fold_graph(self.run, self.recipe, fold) for fold in self.recipe.folds}
         songs = {song.song_id: song for song in [*self.labelled, *self.rendered, *self.unclear]}
-        return {
-            song_id: evaluate.judge(graphs[song.fold], song)
-            for song_id, song in tqdm(songs.items(), "judging")
-        }
+        each = tqdm(songs.items(), "judging")
+        return {song_id: evaluate.judge(graphs[song.fold], song) for song_id, song in each}
 
     @cached_property
     def _scores(self) -> list[Score]:
