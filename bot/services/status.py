@@ -41,7 +41,6 @@ class StatusBoard:
         bot: Bot,
         database: Database,
         texts: Texts,
-        show_after: timedelta = SHOW_AFTER,
         on_stage: Callable[[Job, Stage | None], None] = lambda _job, _stage: None,
         shows: Callable[[Job], bool] = lambda _job: True,
     ) -> None:
@@ -52,7 +51,7 @@ class StatusBoard:
         self._bot = bot
         self._database = database
         self._texts = texts
-        self._show_after = show_after
+        self._is_stopping = False
         self._on_stage = on_stage
         self._stages: dict[int, Stage] = {}
         self._shown: dict[int, tuple[str, float]] = {}  # chat -> text, loop time of the last edit
@@ -70,10 +69,15 @@ class StatusBoard:
         self._on_stage(job, None)
         self._bell.ring()
 
+    def stop(self) -> None:
+        """Begin nothing new; a message that was just sent is still written down."""
+        self._is_stopping = True
+        self._bell.ring()
+
     async def run(self) -> None:
-        """Until cancelled: make each chat show what it should."""
+        """Until `stop`: make each chat show what it should."""
         async with asyncio.TaskGroup() as tasks:
-            while True:
+            while not self._is_stopping:
                 rope = self._bell.rope
                 try:
                     await self._reconcile(tasks)
@@ -126,7 +130,7 @@ class StatusBoard:
     ) -> None:
         head = chat_jobs[0]
         oldest = min(job.created_at for job in chat_jobs)
-        if message_id is None and utc_now() - oldest < self._show_after:
+        if message_id is None and utc_now() - oldest < SHOW_AFTER:
             return
         now = asyncio.get_running_loop().time()
         text, edited_at = self._shown.get(chat_id, ("", -1e9))
