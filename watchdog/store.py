@@ -5,6 +5,7 @@ with the time of the last event: after a kill at any point the engine replays wh
 """
 
 import contextlib
+import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Self
 
 import aiosqlite
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from watchdog.incidents import Incident, Standing, Turn, WatchState
+
+log = logging.getLogger(__name__)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -108,7 +111,16 @@ class Store:
     async def load_state(self) -> WatchState | None:
         """The judge's state as last saved; None at the very first start."""
         value = await self.get("state")
-        return None if value is None else _state_json.validate_json(value)
+        if value is None:
+            return None
+        try:
+            return _state_json.validate_json(value)
+        except ValidationError as exc:
+            # Written by a version with other nouns: look at everything anew; give no number twice.
+            log.warning("the stored state cannot be read (%d errors), starting afresh", exc.error_count())
+            async with self.db.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM incidents") as rows:
+                row = await rows.fetchone()
+            return WatchState(next_incident_id=1 if row is None else int(row[0]))
 
     async def save_state(self, state: WatchState) -> None:
         await self.set("state", _state_json.dump_json(state).decode())

@@ -344,7 +344,7 @@ class Watch:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def until(self, start: str, *, timeout_s: float = 20.0) -> MessageView:
+    async def until(self, start: str, *, timeout_s: float = 40.0) -> MessageView:
         """The message with a line that starts like this (after its sign), now or after an edit."""
 
         def has(message: MessageView) -> bool:

@@ -82,3 +82,10 @@ async def test_mutes_are_kept(store: Store) -> None:
     async with store.transaction():
         await store.drop_mute("bot")
     assert not await store.mutes()
+
+
+async def test_state_of_another_version_starts_afresh_with_new_numbers(store: Store) -> None:
+    async with store.transaction():
+        await store.set("state", '{"containers": 5}')
+        await store.file_incident(Incident(41, "bot", "bot", Kind.CRASHED, 1.0))
+    assert await store.load_state() == WatchState(next_incident_id=42)
