@@ -75,23 +75,34 @@ start() {
     return
   fi
   install_packages
+  local driver
+  for driver in ${STORAGE_DRIVER:-overlay2 vfs}; do # a file system below that is an overlay itself refuses overlay2
+    if run_dockerd "$driver"; then
+      echo "$DOCKER_HOST"
+      return
+    fi
+    say "dockerd with $driver does not answer; the end of its log:"
+    tail -n 8 "$DIR/dockerd.log" >&2
+  done
+  unavailable "dockerd does not run here"
+}
+
+# Start dockerd and wait until it answers; false when it ended or took more than 30 s.
+run_dockerd() { # storage driver
   end_containerd
   rm -f "$DIR/dockerd.pid"
   setsid dockerd --host="$DOCKER_HOST" --data-root="$DIR/data" --exec-root="$DIR/exec" --pidfile="$DIR/dockerd.pid" \
-    --storage-driver="${STORAGE_DRIVER:-overlay2}" --bridge=none --iptables=false --ip6tables=false \
+    --storage-driver="$1" --bridge=none --iptables=false --ip6tables=false \
     --ip-forward=false --ip-masq=false --shutdown-timeout=5 ${LIVE_RESTORE:+--live-restore} \
     >>"$DIR/dockerd.log" 2>&1 </dev/null 9>&- &
   local pid=$!
   for _ in $(seq 1 300); do
-    if pings; then
-      echo "$DOCKER_HOST"
-      return
-    fi
-    [ -d "/proc/$pid" ] || { tail -n 15 "$DIR/dockerd.log" >&2; unavailable "dockerd does not run here"; }
+    pings && return 0
+    [ -d "/proc/$pid" ] || return 1
     sleep 0.1
   done
-  tail -n 15 "$DIR/dockerd.log" >&2
-  unavailable "dockerd did not answer within 30 s"
+  kill "$pid"
+  return 1
 }
 
 term() {

@@ -31,8 +31,14 @@ class Office:
     """A routine with everything but an engine."""
 
     def __init__(
-        self, chat: RunningSandbox, store: Store, bot: Bot, folder: Path, teller: Any, **options: Any
-    ):
+        self,
+        chat: RunningSandbox,
+        store: Store,
+        bot: Bot,
+        folder: Path,
+        teller: Any,
+        **options: Any,
+    ) -> None:
         self.chat, self.store = chat, store
         lock = asyncio.Lock()
         self.pulse = Pulse({"stream": 60.0, "reconcile": 60.0, "telegram": 60.0})
