@@ -40,6 +40,9 @@ from bot.services.history import HistoryService
 from bot.services.jobs import JobService, QueueLimits
 from bot.services.letters import LetterRecipe, NoticeRecipe
 from bot.services.menu import register_menu
+from bot.services.mix_menu import MixMenu
+from bot.services.mix_recipes import MixDesk, MixPlanRecipe, MixPreviewRecipe, MixRecipe, TracklistRecipe
+from bot.services.mixes import MixService
 from bot.services.privacy import PrivacyService
 from bot.services.recipes import AudioPool, Fetch, Recipe
 from bot.services.sender import DeliveryUncertain, Limits, Sender
@@ -103,6 +106,16 @@ class App:
             max_download_bytes=settings.max_download_bytes,
             max_track_s=max_track_s,
         )
+        mix_desk = MixDesk(
+            bot=bot,
+            database=database,
+            pool=pool,
+            fetch=fetch or downloader(bot),
+            texts=texts,
+            model_version=model_version,
+            max_download_bytes=settings.max_download_bytes,
+            max_track_s=max_track_s,
+        )
         recipes: dict[JobKind, Recipe] = {
             JobKind.HIGHLIGHT: highlights,
             JobKind.RECUT: highlights,
@@ -116,6 +129,10 @@ class App:
             ),
             JobKind.NOTICE: NoticeRecipe(database=database, texts=texts),
             JobKind.BROADCAST: BroadcastRecipe(database),
+            JobKind.MIX_PLAN: MixPlanRecipe(mix_desk),
+            JobKind.MIX_PREVIEW: MixPreviewRecipe(mix_desk),
+            JobKind.MIX: MixRecipe(mix_desk),
+            JobKind.TRACKLIST: TracklistRecipe(mix_desk),
             JobKind.STATS: StatisticsRecipe(database=database, pool=pool, texts=texts),
         }
         queue_limits = QueueLimits(
@@ -171,6 +188,8 @@ class App:
             privacy=PrivacyService(self.bot, self.database, self.jobs, self.worker, self.feedback),
             feedback=self.feedback,
             broadcasts=self.broadcasts,
+            mixing=MixService(self.database, self.jobs),
+            mix_menu=MixMenu(self.database, texts),
             team=TeamService(bot=self.bot, database=self.database, texts=texts),
         )
         dispatcher.update.outer_middleware(GroupsMiddleware(self.database, self.sender))

@@ -25,6 +25,10 @@ class JobKind(StrEnum):
     NOTICE = "notice"  # tells a letter's writer what became of it
     BROADCAST = "broadcast"  # one recipient's copy
     STATS = "stats"  # the team's picture of the last 30 days
+    MIX_PLAN = "mix_plan"  # order and length of a mix, into its menu
+    MIX_PREVIEW = "mix_preview"  # one transition
+    MIX = "mix"
+    TRACKLIST = "tracklist"  # of a mix whose caption is too short for it
 
 
 # Nobody waits for these in their chat: they take no place in a user's queue, /cancel leaves them alone, and
@@ -59,6 +63,7 @@ class Stage(StrEnum):
     LISTENING = "listening"
     CUTTING = "cutting"
     DRAWING = "drawing"
+    MIXING = "mixing"
     SENDING = "sending"
 
 
@@ -212,6 +217,7 @@ class Job:
     payload: dict[str, Any]
     attempts: int
     created_at: datetime
+    finished_at: datetime | None = None
     intent: Intent | None = None
     error_code: str | None = None
     owner: str | None = None  # the front end that claimed it
@@ -391,3 +397,47 @@ class Statistics:
     p95_s: float | None
     failures: tuple[tuple[str, int], ...]
     thumbs: tuple[tuple[str, int, int, int], ...]
+
+
+class MixState(StrEnum):
+    CHOOSING = "choosing"
+    PLANNED = "planned"
+    MAKING = "making"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class MixTrack:
+    """A track on offer for a mix; `span`: the window that the listener chose for it."""
+
+    track_id: str
+    span: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MixSettings:
+    """`order`: tempo, smooth, sent; `crossfade`: beats, plain, off: the mixer's own names."""
+
+    order: str = "tempo"
+    crossfade: str = "beats"
+    length_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class MixDraft:
+    """A mix in the making. `chosen`: indices into `candidates`, in the order they were sent; `revision`
+    counts changes, so that what was worked out for an older state is recognised; `plan` is the mixer's.
+    """
+
+    id: int
+    user_id: int
+    chat_id: int
+    menu_message_id: int | None
+    state: MixState
+    candidates: tuple[MixTrack, ...]
+    chosen: tuple[int, ...]
+    settings: MixSettings
+    page: int
+    revision: int
+    plan: dict[str, Any] | None

@@ -2,3 +2,4 @@
 
 from bot.db import feedback_models as feedback_models  # so that the metadata knows every table
 from bot.db import fleet as fleet
+from bot.db import mix_models as mix_models

@@ -11,6 +11,7 @@ from bot.handlers import (
     fallback,
     feedback,
     history,
+    playlist,
     preferences,
     privacy,
     start,
@@ -31,6 +32,7 @@ def build_router() -> Router:
         privacy.build_router(),
         history.build_router(),
         answers.build_router(),
+        playlist.build_router(),
         # Conversations go above this line: below, every track and every text is taken.
         tracks.build_router(),
         fallback.build_router(),

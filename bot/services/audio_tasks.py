@@ -82,6 +82,14 @@ def analyse_and_cut(
     return _result(highlight.analysis), clip
 
 
+def analyse(path: str, max_track_s: float) -> AnalysisResult:
+    """A track that is wanted for a mix and was not heard before. Raises InputRejected."""
+    from inference.decode import DecodeLimits
+    from inference.pipeline import analyse_track
+
+    return _result(analyse_track(path, DecodeLimits(max_s=max_track_s)))
+
+
 def cut(path: str, out_path: str, order: ClipOrder, document: dict[str, Any]) -> Clip:
     """Another clip of a track that was analysed before."""
     from inference.datatypes import TrackAnalysis

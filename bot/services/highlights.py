@@ -34,6 +34,7 @@ from bot.domain import (
 )
 from bot.keyboards import answer_keyboard
 from bot.services import audio_tasks
+from bot.services.analyses import keep_analysis
 from bot.services.audio_tasks import ClipOrder
 from bot.services.recipes import AudioPool, Desk, Fetch, Reply, reply_to
 from bot.services.sender import is_group
@@ -147,39 +148,13 @@ class HighlightRecipe:
                 self._max_track_s,
                 timeout_s=POOL_LIMIT_S,
             )
-            analysis = await self._keep_analysis(track, result)
+            analysis = await keep_analysis(self._database, track, result)
         else:
             desk.stage(Stage.CUTTING)
             clip = await self._pool.run(
                 audio_tasks.cut, str(path), out_path, order, analysis.document, timeout_s=POOL_LIMIT_S
             )
         return analysis, await self._keep_highlight(analysis, options, clip), clip
-
-    async def _keep_analysis(self, track: Track, result: audio_tasks.AnalysisResult) -> Analysis:
-        async with self._database.write() as session:
-            # The file's own tags, where Telegram had none; the true duration in any case.
-            await tracks.see_track(
-                session,
-                replace(
-                    track,
-                    duration_s=result.duration_s,
-                    title=track.title or result.title,
-                    performer=track.performer or result.performer,
-                ),
-            )
-            await tracks.put_analysis(
-                session,
-                track_id=track.id,
-                model_version=result.model_version,
-                duration_s=result.duration_s,
-                tempo_bpm=result.tempo_bpm,
-                key=result.key,
-                confidence=result.confidence,
-                document=result.document,
-            )
-            analysis = await tracks.get_analysis(session, track.id, result.model_version)
-        assert analysis is not None  # noqa: S101  # stored three lines above
-        return analysis
 
     async def _keep_highlight(
         self, analysis: Analysis, options: HighlightOptions, clip: audio_tasks.Clip

@@ -16,7 +16,18 @@ from bot.texts import Texts
 logger = logging.getLogger(__name__)
 
 # Each has its sentence `command-...` in the locales.
-PRIVATE = ("highlight", "history", "settings", "language", "feedback", "cancel", "help", "privacy", "forget")
+PRIVATE = (
+    "highlight",
+    "playlist",
+    "history",
+    "settings",
+    "language",
+    "feedback",
+    "cancel",
+    "help",
+    "privacy",
+    "forget",
+)
 GROUP = ("highlight", "cancel", "settings", "help")
 # Without a language code: for everybody whose language has no entry of its own.
 LANGUAGES = {None: "en", "ru": "ru"}

@@ -18,7 +18,7 @@ from inference.errors import EngineError, InputRejected, Rejection, WorkerLost, 
 TICKET = b"highlight ticket\n"
 # What may run elsewhere: the result is small. A mix is not, and is rendered at the front end.
 REMOTE: dict[str, Callable[..., Any]] = {
-    task.__name__: task for task in (audio_tasks.analyse_and_cut, audio_tasks.cut)
+    task.__name__: task for task in (audio_tasks.analyse, audio_tasks.analyse_and_cut, audio_tasks.cut)
 }
 _NOUNS: dict[str, type[Any]] = {
     name: noun for name, noun in vars(audio_tasks).items() if isinstance(noun, type) and is_dataclass(noun)
