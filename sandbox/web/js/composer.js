@@ -18,8 +18,8 @@ export class Composer {
     const isSameChat = this.chat?.id === chat.id && this.userId === userId;
     this.chat = chat;
     this.userId = userId;
-    const face = JSON.stringify([chat.id, userId, language(), this.#commands()]);
-    if (face === this.face) return this.#drawContext();
+    const face = JSON.stringify([chat.id, userId, language()]);
+    if (face === this.face) return this.#drawContext(); // an open menu stays open
     this.face = face;
     if (!isSameChat) this.replyTo = null;
     const hadFocus = document.activeElement === this.text;
@@ -38,14 +38,13 @@ export class Composer {
     this.sendButton = el("button.icon.send", { type: "submit", "aria-label": t("send") }, icon("send"));
     this.micButton = el("button.icon", { type: "button", "aria-label": t("record"), title: t("record"), onclick: () => this.#record() }, icon("mic"));
     const attach = el("button.icon", { type: "button", "aria-label": t("attach"), title: t("attach"), "aria-haspopup": "menu", onclick: () => this.#attachMenu() }, icon("attach"));
-    const menu = el(
+    this.menuButton = el(
       "button.menu-button",
       { type: "button", "aria-label": t("commands"), "aria-haspopup": "menu", onclick: () => this.#commandMenu("") },
       icon("menu"),
       el("span", {}, t("menu")),
     );
-    const hasCommands = this.#commands().length > 0;
-    const bar = el("form.composer-bar", { onsubmit: (event) => this.#submit(event) }, hasCommands ? menu : null, this.text, attach, this.micButton, this.sendButton);
+    const bar = el("form.composer-bar", { onsubmit: (event) => this.#submit(event) }, this.menuButton, this.text, attach, this.micButton, this.sendButton);
     this.node.replaceChildren(this.popup, this.context, bar, this.picker);
     this.picker.addEventListener("change", () => {
       this.sendFiles([...this.picker.files], this.picker.dataset.kind);
@@ -67,6 +66,7 @@ export class Composer {
 
   /** What stands above the line: the message replied to, the chat's own keyboard, a blocked bot. */
   #drawContext() {
+    this.menuButton.hidden = this.#commands().length === 0;
     const nodes = [];
     const person = this.store.person(this.userId);
     if (person.blocked && this.chat.type === "private") {

@@ -6,7 +6,7 @@ import { t } from "./words.js";
 
 const BARS = 52;
 const peaks = new Map(); // file_unique_id -> Promise of BARS numbers in 0..1
-const players = new Map(); // "chat/message" -> {play(seconds), duration}
+const players = new Map(); // "chat/message" -> {fileId, node, play(seconds), duration(), redraw()}
 let playing = null;
 
 /** Loudness over time of a whole file, decoded by the browser. */
@@ -55,8 +55,13 @@ function waveform(media) {
   return wave;
 }
 
-/** The sound of a message: its `audio` element and what drives it. */
+/** The sound of a message: its `audio` element and what drives it. Drawn again, it is the same one and plays on. */
 export function soundPlayer(key, kind, media) {
+  const known = players.get(key);
+  if (known?.fileId === media.file_id) {
+    known.redraw();
+    return known.node;
+  }
   const audio = el("audio", { preload: "metadata", src: fileUrl(media.file_id), dataset: { kind } });
   const duration = () => (Number.isFinite(audio.duration) && audio.duration > 0 ? audio.duration : (media.duration ?? 0));
   const button = el("button.play", { type: "button", "aria-label": t("play") }, icon("play"));
@@ -104,7 +109,7 @@ export function soundPlayer(key, kind, media) {
   for (const name of ["play", "pause", "ended"]) audio.addEventListener(name, showState);
   for (const name of ["timeupdate", "loadedmetadata", "seeked"]) audio.addEventListener(name, draw);
   audio.addEventListener("ended", () => (audio.currentTime = 0));
-  players.set(key, { play, duration });
+  players.set(key, { fileId: media.file_id, node, play, duration, redraw: showState });
   return node;
 }
 

@@ -99,12 +99,9 @@ export class Thread {
     const old = this.nodes.get(id);
     const shown = this.#visible();
     const options = this.#options(stored, shown[shown.indexOf(stored) - 1] ?? null);
+    const focused = old.contains(document.activeElement) ? [...old.querySelectorAll("button")].indexOf(document.activeElement) : -1;
     const node = renderMessage(stored, this.view, { ...options, isLast: old.classList.contains("is-last") });
     node.style.animation = "none";
-    const [before, after] = [old.querySelector(".player"), node.querySelector(".player")];
-    const same = before && after && before.querySelector("audio").src === after.querySelector("audio").src;
-    const focused = old.contains(document.activeElement) ? [...old.querySelectorAll("button")].indexOf(document.activeElement) : -1;
-    if (same) after.replaceWith(before);
     old.replaceWith(node);
     this.nodes.set(id, node);
     if (focused >= 0) node.querySelectorAll("button")[focused]?.focus({ preventScroll: true });
