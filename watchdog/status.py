@@ -83,6 +83,8 @@ def tell_report(teller: Teller, report: Report) -> str:
     start, end = (teller.clock(at, with_day=True) for at in (report.start, report.end))
     lines = [f"<b>{teller.say('report', start=start, end=end)}</b>"]
     lines += [_record(teller, record) for record in report.records] or [teller.say("report_none")]
+    if report.records:
+        lines.append(teller.say("report_legend"))
     if report.blind_s >= 1.0:
         lines.append(teller.say("report_blind", duration=teller.duration(report.blind_s)))
     else:
