@@ -13,8 +13,10 @@ help =
 
     <b>Commands</b>
     /highlight as a reply to a track: its highlight; /highlight 15 for 15 seconds
+    /playlist: several tracks as one mix
     /history: your highlights again
     /settings: length, voice or audio, language
+    /feedback: tell the team what you think
     /cancel: stop what I am working on
     /privacy: what I keep; /forget erases it
 
@@ -111,9 +113,10 @@ privacy =
     • your name and language as Telegram shows them, and your settings
     • which tracks you sent, where their highlights are, and Telegram's links to them; the audio itself is deleted as soon as the answer is sent
     • your thumbs and the windows you moved: I learn from them
-    • the tracks you put aside for a mix
+    • the tracks you put aside for a mix, and your mixes
+    • what you wrote to the team with /feedback, and a contact if you left one: the team reads it
 
-    Nobody else sees any of it. /forget erases it all.
+    Nobody else sees any of it. /forget erases it all, also in the team's chat. Only if the team had to ban an account, its number stays.
 forget-sure = Erase everything I keep about you: your highlights and history, thumbs, mix and settings? Tracks in work are stopped. This cannot be undone.
 forget-kept = All right, nothing was erased.
 erased = Erased:
