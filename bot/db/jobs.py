@@ -38,6 +38,7 @@ def to_job(row: JobRow) -> Job:
         payload=row.payload,
         attempts=row.attempts,
         created_at=row.created_at,
+        finished_at=row.finished_at,
         intent=intent,
         error_code=row.error_code,
         owner=row.owner,
@@ -69,16 +70,11 @@ async def count_active(session: AsyncSession, user_id: int | None = None) -> int
 
 
 async def add(session: AsyncSession, request: JobRequest, lane: Lane) -> Job:
-    """Write the job down, behind the user's own and level with everybody else's."""
-    served = await session.scalar(select(func.min(JobRow.turn)).where(JobRow.state.in_(ACTIVE)))
-    own_last = await session.scalar(
-        select(func.max(JobRow.turn)).where(JobRow.state.in_(ACTIVE), JobRow.user_id == request.user_id)
-    )
-    turn = max(served or 0, -1 if own_last is None else own_last + 1)
+    """Write the job down."""
     row = JobRow(
         kind=request.kind,
         lane=lane,
-        turn=turn,
+        turn=await _turn(session, request.user_id),
         user_id=request.user_id,
         chat_id=request.chat_id,
         message_id=request.message_id,
@@ -88,6 +84,27 @@ async def add(session: AsyncSession, request: JobRequest, lane: Lane) -> Job:
         payload=request.payload or {},
     )
     session.add(row)
+    await session.flush()
+    return to_job(row)
+
+
+async def _turn(session: AsyncSession, user_id: int) -> int:
+    """Behind the user's own jobs and level with everybody else's."""
+    served = await session.scalar(select(func.min(JobRow.turn)).where(JobRow.state.in_(ACTIVE)))
+    own_last = await session.scalar(
+        select(func.max(JobRow.turn)).where(JobRow.state.in_(ACTIVE), JobRow.user_id == user_id)
+    )
+    return max(served or 0, -1 if own_last is None else own_last + 1)
+
+
+async def renew(session: AsyncSession, job_id: int, request: JobRequest, lane: Lane) -> Job:
+    """A job that is over is wanted once more, as if it were new. What it sent is no longer its answer."""
+    await session.execute(update(SentRow).where(SentRow.job_id == job_id).values(job_id=None))
+    row = await session.get_one(JobRow, job_id)
+    row.state, row.lane, row.turn = JobState.QUEUED, lane, await _turn(session, request.user_id)
+    row.payload, row.intent, row.error_code, row.attempts = request.payload or {}, None, None, 0
+    row.created_at = row.not_before = utc_now()
+    row.started_at = row.finished_at = None
     await session.flush()
     return to_job(row)
 
@@ -124,18 +141,6 @@ async def has_batch(session: AsyncSession, chat_id: int, batch: str) -> bool:
             select(JobRow.id).where(JobRow.chat_id == chat_id, JobRow.batch == batch).limit(1)
         )
     ) is not None
-
-
-async def revive(session: AsyncSession, job_id: int) -> bool:
-    """A failed or cancelled job is asked for again. Its apology is no longer its answer."""
-    await session.execute(update(SentRow).where(SentRow.job_id == job_id).values(job_id=None))
-    changed = await session.scalar(
-        update(JobRow)
-        .where(JobRow.id == job_id, JobRow.state.in_((JobState.FAILED, JobState.CANCELLED)))
-        .values(state=JobState.QUEUED, attempts=0, intent=None, not_before=utc_now(), error_code=None)
-        .returning(JobRow.id)
-    )
-    return changed is not None
 
 
 async def claim(

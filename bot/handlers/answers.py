@@ -24,7 +24,9 @@ async def on_press(
         await query.answer()
         return
     chat_id, message_id = query.message.chat.id, query.message.message_id
-    outcome = await buttons.press(listener, chat_id, message_id, callback_data.button, callback_data.revision)
+    outcome = await buttons.press(
+        listener, chat_id, message_id, callback_data.button, callback_data.revision, query.id
+    )
     text = i18n.get(outcome.key, **outcome.args) if outcome.key else None
     with suppress(TelegramBadRequest):  # "query is too old" after an outage: what was pressed counts anyway
         await query.answer(text, show_alert=outcome.is_alert)

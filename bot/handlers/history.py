@@ -60,7 +60,7 @@ async def on_press(
         return
     chat_id, message_id = query.message.chat.id, query.message.message_id
     if callback_data.highlight_id:
-        is_new = await history.send_again(listener, chat_id, message_id, callback_data.highlight_id)
+        is_new = await history.send_again(listener, chat_id, message_id, callback_data.highlight_id, query.id)
         with suppress(TelegramBadRequest):
             await query.answer(None if is_new else i18n.get("already-there"))
         return

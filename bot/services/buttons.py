@@ -8,7 +8,17 @@ from aiogram.types import InlineKeyboardMarkup
 
 from bot.db import answers, jobs, opinions
 from bot.db.engine import Database
-from bot.domain import Answer, AnswerKind, HighlightOptions, JobKind, JobRequest, Lane, Listener, RecutOrder
+from bot.domain import (
+    ACTIVE,
+    Answer,
+    AnswerKind,
+    HighlightOptions,
+    JobKind,
+    JobRequest,
+    Lane,
+    Listener,
+    RecutOrder,
+)
 from bot.keyboards import Button, answer_keyboard
 from bot.services.jobs import JobService
 from bot.texts import Texts
@@ -38,9 +48,9 @@ class ButtonService:
         self._texts = texts
 
     async def press(
-        self, listener: Listener, chat_id: int, message_id: int, button: Button, revision: int
+        self, listener: Listener, chat_id: int, message_id: int, button: Button, revision: int, press: str
     ) -> Outcome:
-        """Raises RequestRefused as `JobService.submit` does."""
+        """`press`: the callback query's id. Raises RequestRefused as `JobService.submit` does."""
         answer = await self._find(chat_id, message_id)
         if answer is None:
             return Outcome("answer-forgotten", is_alert=True)
@@ -53,10 +63,10 @@ class ButtonService:
         if button in {Button.ADD, Button.DROP}:
             return await self._mix(listener, answer, is_in=button is Button.ADD)
         if button is Button.CURVE:
-            return await self._draw(answer)
+            return await self._draw(answer, press)
         if button is Button.MP3:
-            return await self._export(answer)
-        return await self._recut(answer, button)
+            return await self._export(answer, press)
+        return await self._recut(answer, button, press)
 
     async def _find(self, chat_id: int, message_id: int) -> Answer | None:
         """The answer, waited for where it is in the chat already and on its way into storage."""
@@ -94,23 +104,24 @@ class ButtonService:
             self._texts, listener.locale, answer.highlight, opinion, answer.duration_s, answer.revision
         )
 
-    async def _draw(self, answer: Answer) -> Outcome:
+    async def _draw(self, answer: Answer, press: str) -> Outcome:
         return await self._submit(
             answer,
             JobKind.CURVE,
             f"curve#{answer.revision}",
             {"highlight_id": answer.highlight.id},
             "drawing-curve",
+            press,
         )
 
-    async def _export(self, answer: Answer) -> Outcome:
+    async def _export(self, answer: Answer, press: str) -> Outcome:
         options = replace(HighlightOptions.from_key(answer.highlight.options), answer_kind=AnswerKind.AUDIO)
         order = RecutOrder(is_export=True)
         return await self._submit(
-            answer, JobKind.RECUT, f"{options.key}#mp3", order.to_payload(), "making-mp3"
+            answer, JobKind.RECUT, f"{options.key}#mp3", order.to_payload(), "making-mp3", press
         )
 
-    async def _recut(self, answer: Answer, button: Button) -> Outcome:
+    async def _recut(self, answer: Answer, button: Button, press: str) -> Outcome:
         options = HighlightOptions.from_key(answer.highlight.options)
         starts = answer.highlight.choices.starts
         if button not in starts:
@@ -127,11 +138,16 @@ class ButtonService:
             is_correction=button in MOVES,
         )
         return await self._submit(
-            answer, JobKind.RECUT, f"{wanted.key}#{answer.revision}", order.to_payload(), "cutting-again"
+            answer,
+            JobKind.RECUT,
+            f"{wanted.key}#{answer.revision}",
+            order.to_payload(),
+            "cutting-again",
+            press,
         )
 
     async def _submit(
-        self, answer: Answer, kind: JobKind, options: str, payload: dict[str, Any], key: str
+        self, answer: Answer, kind: JobKind, options: str, payload: dict[str, Any], key: str, press: str
     ) -> Outcome:
         """One job for each answer and what is wanted of it, however often the button is pressed."""
         submission = await self._queue.submit(
@@ -144,8 +160,8 @@ class ButtonService:
                 track=answer.track,
                 payload=payload,
             ),
-            is_pressed=True,
+            press=press,
         )
-        if not submission.is_new:
-            return Outcome("already-there")
-        return Outcome(None if submission.job.lane is Lane.LIGHT else key)
+        if submission.job.state in ACTIVE:
+            return Outcome(None if submission.job.lane is Lane.LIGHT else key)
+        return Outcome("already-there")

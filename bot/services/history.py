@@ -34,9 +34,10 @@ class HistoryService:
             items = await answers.heard(session, user_id, offset=number * PAGE, limit=PAGE)
         return Page(items, number, n_pages)
 
-    async def send_again(self, listener: Listener, chat_id: int, message_id: int, highlight_id: int) -> bool:
-        """Queue the answer as a reply to the list; False where it was sent from this list before, or is not
-        the listener's."""
+    async def send_again(
+        self, listener: Listener, chat_id: int, message_id: int, highlight_id: int, press: str
+    ) -> bool:
+        """Queue the answer as a reply to the list; False where it was just sent, or is not the listener's."""
         async with self._database.read() as session:
             found = await answers.heard_one(session, listener.id, highlight_id)
         if found is None:
@@ -51,7 +52,7 @@ class HistoryService:
                 track=found.track,
                 payload=RecutOrder().to_payload(),
             ),
-            is_pressed=True,
+            press=press,
         )
         return submission.is_new
 

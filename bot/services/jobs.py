@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from bot.db import jobs, tracks
 from bot.db.engine import Database
 from bot.db.models import utc_now
-from bot.domain import Job, JobRequest, Lane, Refusal, RequestRefused, Submission
+from bot.domain import Job, JobRequest, JobState, Lane, Refusal, RequestRefused, Submission
 from bot.services.recipes import Recipes
 
 logger = logging.getLogger(__name__)
+
+SECOND_TAP = timedelta(seconds=10)  # after an answer; a press on the same button later is meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,13 @@ class Bell:
         self._event = asyncio.Event()
 
 
+def is_wanted_again(job: Job, press: str | None, now: datetime) -> bool:
+    """Whether a press means a new answer, although there was a job for it."""
+    if press is None or job.payload.get("press") == press or job.finished_at is None:
+        return False
+    return job.state is not JobState.DONE or now - job.finished_at > SECOND_TAP
+
+
 class JobService:
     def __init__(self, database: Database, limits: QueueLimits, recipes: Recipes, owner: str = "") -> None:
         """`owner`: the front end that claims here."""
@@ -46,20 +56,20 @@ class JobService:
         self._recipes = recipes
         self.bell = Bell()
 
-    async def submit(self, request: JobRequest, *, is_pressed: bool = False) -> Submission:
+    async def submit(self, request: JobRequest, *, press: str | None = None) -> Submission:
         """Write a request down. Raises RequestRefused for what can be refused before any work.
 
-        `is_pressed`: asked for with a button, so one that failed before is tried again. A message is not: it
-        comes twice only when Telegram repeats an update.
+        `press`: the callback query that asks for it. A message asks once, however often Telegram repeats its
+        update. A button may ask again for what failed, or was answered a while ago: the answer may be gone
+        from the chat. A second tap is no second wish.
         """
         self._refuse_by_size(request)
+        if press is not None:
+            request = replace(request, payload={**(request.payload or {}), "press": press})
         async with self._database.write() as session:
-            if (same := await jobs.find_same(session, request)) is not None:
-                is_new = is_pressed and await jobs.revive(session, same.id)
-                place = await jobs.place(session, same.id)
-                if is_new:
-                    self.bell.ring()
-                return Submission(same, is_new=is_new, place=place)
+            same = await jobs.find_same(session, request)
+            if same is not None and not is_wanted_again(same, press, utc_now()):
+                return Submission(same, is_new=False, place=await jobs.place(session, same.id))
             if await jobs.count_active(session) >= self._limits.in_all:
                 raise RequestRefused(Refusal.QUEUE_FULL)
             if await jobs.count_active(session, request.user_id) >= self._limits.per_user:
@@ -67,7 +77,10 @@ class JobService:
             if request.track is not None:
                 await tracks.see_track(session, request.track)
             lane = await self._recipes[request.kind].lane(session, request)
-            job = await jobs.add(session, request, lane)
+            if same is None:
+                job = await jobs.add(session, request, lane)
+            else:
+                job = await jobs.renew(session, same.id, request, lane)
             place = await jobs.place(session, job.id)
         logger.info("job %d queued, place %d, lane %s", job.id, place, lane, extra={"job_id": job.id})
         self.bell.ring()

@@ -2,13 +2,14 @@
 and 2:00 of three minutes.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bot.app import App
-from bot.db.models import BasketRow, LabelRow, SettingsRow
+from bot.db.models import BasketRow, JobRow, LabelRow, SettingsRow, utc_now
 from bot.keyboards import AnswerPress, Button, HistoryPress, SettingPress
 from sandbox.client import FRIEND_ID, GROUP_CHAT_ID, LISTENER_ID, MessageView
 from sandbox.testing import RunningSandbox
@@ -67,10 +68,24 @@ async def test_two_taps_make_one_answer(voice: MessageView, sandbox: RunningSand
     pool.gate.set()
     await sandbox.wait_for(other_voice(voice))
     late = await sandbox.press(voice, "Later")  # from a window that still shows the old message
-    assert (first.text, second.text) == ("Cutting…", "That one is in the chat already, a little below.")
-    assert late.text == second.text
+    assert (first.text, second.text) == ("Cutting…", "Cutting…")
+    assert late.text == "That one is in the chat already, a little below."
     await sandbox.wait_for_call("deleteMessage")
     assert len(await sandbox.calls("sendVoice")) == 2
+
+
+async def test_a_button_pressed_again_later_is_a_new_wish(
+    voice: MessageView, sandbox: RunningSandbox, app: App, pool: FakePool
+) -> None:
+    await sandbox.press(voice, "📈")
+    first = await sandbox.wait_for(lambda m: m.kind == "photo")
+    await sandbox.press(voice, "👍")  # waits until the picture is written down
+    async with app.database.write() as session:
+        await session.execute(update(JobRow).values(finished_at=utc_now() - timedelta(minutes=1)))
+    assert (await sandbox.press(voice, "📈")).text is None
+    again = await sandbox.wait_for(lambda m: m.kind == "photo" and m.message_id != first.message_id)
+    assert again.file_id == first.file_id
+    assert pool.calls == ["analyse_and_cut", "draw"]
 
 
 @pytest.mark.parametrize(
