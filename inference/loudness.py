@@ -5,6 +5,7 @@ Annex 2 asks. Levels of nothing are `-inf`. Every function returns new arrays.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -24,7 +25,9 @@ CODEC_HEADROOM_DB = 1.2  # what Opus at 96 kbit/s added at most to the true peak
 FADE_IN_S = 0.03
 FADE_OUT_S = 0.3
 _GATE_BLOCK_S = 0.4
-_GATE_OVERLAP = 0.75
+_STEP_S = 0.1  # gating blocks overlap by three quarters
+_STEPS_AT_ONCE = 4
+_SAMPLES_AT_ONCE = 16_384
 _OVERSAMPLING = 4
 _PEAK_BLOCK_S = 5.0
 _PEAK_CONTEXT_S = 0.02  # more than the resampler rings
@@ -57,26 +60,29 @@ def measure_lufs(waveform: Waveform) -> float:
     if samples.shape[1] < shortest:
         # Shorter than one gating block: its loudness is that of its own repetition.
         samples = np.resize(samples, (samples.shape[0], shortest))
-    weighted = sosfilt(_k_filters(sr), samples, axis=1)
-    np.square(weighted, out=weighted)
-    step = _GATE_BLOCK_S * (1.0 - _GATE_OVERLAP) * sr
-    n_blocks = round((samples.shape[1] - _GATE_BLOCK_S * sr) / step) + 1
-    edges = (np.arange(n_blocks + 3) * step).astype(int)
-    steps = np.add.reduceat(weighted, edges[edges < samples.shape[1]], axis=1, dtype=np.float64).sum(axis=0)
-    # Four steps make a block; channels of a pair count alike.
-    power = np.convolve(steps, np.ones(4), "valid")[:n_blocks] / (_GATE_BLOCK_S * sr)
-    return _gated_lufs(power)
+    n_steps = round(samples.shape[1] / (_STEP_S * sr))
+    edges = np.minimum((np.arange(n_steps + 1) * _STEP_S * sr).astype(int), samples.shape[1])
+    energy = np.zeros(n_steps)
+    filters = _k_filters(sr)
+    memory = np.zeros((len(filters), samples.shape[0], 2))
+    # In pieces that stay in the processor's cache: half the time of a whole minute at once.
+    for first in range(0, n_steps, _STEPS_AT_ONCE):
+        around = edges[first : first + _STEPS_AT_ONCE + 1]
+        piece = samples[:, around[0] : around[-1]].astype(np.float64)
+        weighted, memory = sosfilt(filters, piece, axis=1, zi=memory)
+        np.square(weighted, out=weighted)
+        steps = np.add.reduceat(weighted, around[:-1] - around[0], axis=1)
+        energy[first : first + _STEPS_AT_ONCE] = steps.sum(axis=0)
+    # Four steps make a block that moves by one; the channels of a pair count alike.
+    n_in_block = round(_GATE_BLOCK_S / _STEP_S)
+    return _gated_lufs(np.convolve(energy, np.ones(n_in_block), "valid") / (_GATE_BLOCK_S * sr))
 
 
 def measure_dbtp(waveform: Waveform) -> float:
     """True peak of the loudest channel."""
     if waveform.samples.shape[1] == 0:
         return -math.inf
-    peak = float(np.abs(waveform.samples).max())
-    for channel in waveform.samples:
-        fine = _oversampled(channel, waveform.sr)
-        peak = max(peak, float(fine.max()), -float(fine.min()))
-    return _db(peak)
+    return _db(max(float(np.abs(fine).max(initial=0.0)) for fine in _oversampled(waveform)))
 
 
 def normalise(
@@ -163,19 +169,34 @@ def _quarter_sine(n: int) -> FloatArray:
 
 def _true_peaks(waveform: Waveform) -> FloatArray:
     """Largest interpolated magnitude around each sample, over all channels: (n_samples,)."""
-    samples = waveform.samples
-    peaks = np.abs(samples).max(axis=0)
-    for channel in samples:
-        fine = np.abs(_oversampled(channel, waveform.sr))
-        fine = np.resize(fine, samples.shape[1] * _OVERSAMPLING)
-        np.maximum(peaks, fine.reshape(-1, _OVERSAMPLING).max(axis=1), out=peaks)
-    return np.asarray(peaks)
+    n_samples = waveform.samples.shape[1]
+    parts = []
+    for fine in _oversampled(waveform):
+        # Column by column: numpy's maximum over a short axis is ten times slower.
+        columns = np.abs(fine).T.reshape(-1, _OVERSAMPLING * len(fine))
+        part = columns[:, 0].copy()
+        for column in columns.T[1:]:
+            np.maximum(part, column, out=part)
+        parts.append(part)
+    peaks = np.concatenate(parts)
+    # The interpolated peaks pass through the samples but for rounding.
+    return np.asarray(np.maximum(peaks[:n_samples], np.abs(waveform.samples).max(axis=0)))
 
 
-def _oversampled(channel: FloatArray, sr: int) -> FloatArray:
-    return np.asarray(
-        soxr.resample(np.ascontiguousarray(channel), sr, sr * _OVERSAMPLING, quality="MQ"), dtype=np.float32
+def _oversampled(waveform: Waveform) -> Iterator[FloatArray]:
+    """The piece at `_OVERSAMPLING` times its rate, part by part: (n_channels, a multiple of it)."""
+    n_channels, n_samples = waveform.samples.shape
+    resampler = soxr.ResampleStream(
+        waveform.sr, waveform.sr * _OVERSAMPLING, n_channels, dtype="float32", quality="MQ"
     )
+    left = np.zeros((0, n_channels), dtype=np.float32)
+    for first in range(0, n_samples, _SAMPLES_AT_ONCE):
+        part = np.ascontiguousarray(waveform.samples[:, first : first + _SAMPLES_AT_ONCE].T)
+        fine = resampler.resample_chunk(part, last=first + _SAMPLES_AT_ONCE >= n_samples)
+        fine = np.concatenate([left, fine])
+        n_whole = len(fine) - len(fine) % _OVERSAMPLING
+        left = fine[n_whole:]
+        yield fine[:n_whole].T
 
 
 @cache
