@@ -89,6 +89,7 @@ class StatusBoard:
                 await asyncio.sleep(REST_S)
 
     async def _reconcile(self, tasks: asyncio.TaskGroup) -> None:
+        busy = set(self._busy)  # what is read below may be older than what these are about to store
         async with self._database.read() as session:
             active = [job for job in await jobs.active(session) if job.lane is Lane.HEAVY]
             messages = await people.status_messages(session)
@@ -100,7 +101,7 @@ class StatusBoard:
                 places[job.id] = len(places) + 1
         chats = messages.keys() | by_chat.keys()
         for chat_id in sorted(chats, key=lambda chat_id: self._shown.get(chat_id, ("", 0.0))[1]):
-            if chat_id not in self._busy and all(map(self._shows, by_chat.get(chat_id, [])[:1])):
+            if chat_id not in busy | self._busy and all(map(self._shows, by_chat.get(chat_id, [])[:1])):
                 self._busy.add(chat_id)
                 tasks.create_task(
                     self._show(chat_id, messages.get(chat_id), by_chat.get(chat_id, []), places)
