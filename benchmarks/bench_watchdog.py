@@ -3,8 +3,8 @@
     python -m benchmarks.bench_watchdog [--containers 10] [--seconds 180] [--host unix:///...]
 
 Starts a private engine (scripts/engine.sh) unless `--host` names one, some containers with health checks, the
-sandbox as Telegram, and the watchdog as its own process with its default settings. Prints JSON: CPU as a share
-of one core, memory (resident, proportional), and for a few scenarios the seconds from event to message.
+sandbox as Telegram, and the watchdog as its own process with its default settings. Prints JSON: CPU as a
+share of one core, memory (resident, proportional), and for some scenarios the seconds from event to message.
 """
 
 import argparse

@@ -44,17 +44,18 @@ class Office:
         self.pulse = Pulse({"stream": 60.0, "reconcile": 60.0, "telegram": 60.0})
         self.outbox = Outbox(store, bot, ADMIN_CHAT_ID, lock=lock, clock=time.time, on_success=lambda: None)
         service = Service(
-            store=store, engine=SimpleNamespace(now=time.time), outbox=self.outbox, teller=teller, rules=Rules(),
-            lock=lock, group_s=0, tick_s=1, log_lines=5,
-        )  # fmt: skip
-        settings = Settings(
-            _env_file=None,
-            token=chat.token,
-            bot_token=None,
-            admin_chat_id=ADMIN_CHAT_ID,
-            data_dir=folder,
-            **options,
+            store=store,
+            engine=SimpleNamespace(now=time.time),
+            outbox=self.outbox,
+            teller=teller,
+            rules=Rules(),
+            lock=lock,
+            group_s=0,
+            tick_s=1,
+            log_lines=5,
         )
+        usual = {"token": chat.token, "bot_token": None, "admin_chat_id": ADMIN_CHAT_ID, "data_dir": folder}
+        settings = Settings(_env_file=None, **usual, **options)
         self.link = SimpleNamespace(is_up=True)
         service.link = self.link
         self.service = service
