@@ -32,7 +32,7 @@ from sqlalchemy.exc import OperationalError
 from bot.db import jobs, people
 from bot.db.engine import Database
 from bot.db.models import utc_now
-from bot.domain import BACKGROUND, Job, JobState, Lane, Stage
+from bot.domain import BACKGROUND, Job, JobKind, JobState, Lane, Stage
 from bot.logs import log_context
 from bot.services.delivery import Delivery, JobGone
 from bot.services.fleet import Fleet
@@ -51,6 +51,7 @@ JOB_LIMIT_S = 1800.0
 BACKOFF_S = 2.0
 BACKOFF_CAP_S = 120.0
 ACTION_EVERY_S = 4.5  # a chat action fades after 5 s
+ACTIONS = {JobKind.CURVE: ChatAction.UPLOAD_PHOTO}
 LIMBO_EVERY_S = 20.0
 IDLE_S = 1.0
 LAST_WORDS_S = 3.0  # for progress messages that are on their way when we stop
@@ -260,20 +261,21 @@ class Worker:
 
     @asynccontextmanager
     async def _acting(self, job: Job) -> AsyncIterator[None]:
-        """ "Recording a voice message..." under the chat's name while the block runs."""
+        """ "Recording a voice message..." (or what it is) under the chat's name while the block runs."""
         if job.lane is Lane.LIGHT:
             yield
             return
-        task = self._tasks.create_task(self._act(job.chat_id))
+        task = self._tasks.create_task(self._act(job))
         try:
             yield
         finally:
             task.cancel()
 
-    async def _act(self, chat_id: int) -> None:
+    async def _act(self, job: Job) -> None:
+        action = ACTIONS.get(job.kind, ChatAction.RECORD_VOICE)
         while True:
             with suppress(TelegramAPIError):
-                await self._bot.send_chat_action(chat_id, ChatAction.RECORD_VOICE)
+                await self._bot.send_chat_action(job.chat_id, action)
             await asyncio.sleep(ACTION_EVERY_S)
 
     async def _settle_error(self, job: Job, exc: Exception) -> None:
