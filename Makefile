@@ -31,8 +31,11 @@ demo: setup ## send one track through sandbox and bot: make demo FILE=song.mp3
 screenshots: setup ## take the README's pictures of the sandbox anew
 	$(BIN)/python -m scripts.screenshots
 
-test: setup ## all tests (installs and starts what they need where it can)
-	$(BIN)/python -m pytest
+test: setup ## all tests but those of the images (installs and starts what they need where it can)
+	$(BIN)/python -m pytest -m "not images"
+
+test-images: setup ## build the container images and try the whole stack on a real engine
+	$(BIN)/python -m pytest -m images
 
 test-fast: setup ## the inner loop: under a minute
 	$(BIN)/python -m pytest -q -m "not slow and not engine and not browser and not services"

@@ -64,5 +64,5 @@ def configure_logging(level: str, *, as_json: bool, secret: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Redacting(secret, as_json=as_json))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("aiogram.event", "aiosqlite", "alembic", "matplotlib", "numba"):
+    for chatty in ("aiogram.event", "aiosqlite", "alembic", "apscheduler", "matplotlib", "numba", "taskiq"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
