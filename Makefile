@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # uv is used where it is there (seconds instead of a minute); pip does the same work otherwise.
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: help setup run demo screenshots test test-fast check format lock train clean
+.PHONY: help setup run demo screenshots test test-images test-fast check format lock train clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
