@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from aiogram import F, Router
-from aiogram.types import CallbackQuery, Message
+from aiogram.types import CallbackQuery, Message, ReplyParameters
 from aiogram_i18n import I18nContext
 
 REMEMBERED_ALBUMS = 1000
@@ -43,7 +43,8 @@ class Explainer:
 
     async def on_message(self, message: Message, i18n: I18nContext) -> None:
         if not self.is_repeated(message.media_group_id):
-            await message.reply(i18n.get(explanation(message)))
+            reply = ReplyParameters(message_id=message.message_id, allow_sending_without_reply=True)
+            await message.answer(i18n.get(explanation(message)), reply_parameters=reply)
 
 
 async def on_unknown_press(query: CallbackQuery) -> None:
