@@ -1,5 +1,6 @@
 """What Prometheus may ask: counted where it happens, or read from storage at the moment of the question."""
 
+import asyncio
 import resource
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,8 @@ from bot.db.models import JobRow, utc_now
 from bot.domain import Job, JobState, Stage
 
 SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 600)
+LAG_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5)
+LAG_EVERY_S = 0.05
 
 
 class Metrics:
@@ -36,6 +39,12 @@ class Metrics:
         self.stage_seconds = self._histogram("stage_seconds", "Time that jobs spent in a stage", "stage")
         self.order_seconds = self._histogram("order_seconds", "Time of one order in a worker", "outcome")
         self.telegram_seconds = self._histogram("telegram_seconds", "Time of one Bot API request", "method")
+        self.loop_lag = Histogram(
+            "highlight_loop_lag_seconds",
+            "How late the event loop came back to a timer",
+            registry=self.registry,
+            buckets=LAG_SECONDS,
+        )
         self.telegram_errors = Counter(
             "highlight_telegram_errors",
             "Bot API requests that failed",
@@ -54,6 +63,13 @@ class Metrics:
             await refresh()
         self._read_memory()
         return generate_latest(self.registry)
+
+    async def watch_loop(self) -> None:
+        """Until cancelled: whatever blocks the event loop shows here, whoever does it."""
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(LAG_EVERY_S)
+            self.loop_lag.observe(max(0.0, time.monotonic() - before - LAG_EVERY_S))
 
     def _read_memory(self) -> None:
         self.worker_memory.clear()
