@@ -73,8 +73,8 @@ liked = Thank you! I'll remember that this was the moment.
 disliked = Thank you, noted. Try ✨ for another moment.
 unrated = Taken back.
 added-to-mix = { $n ->
-    [one] Added: the first track of your mix.
-   *[other] Added: { $n } tracks wait in your mix.
+    [one] Added: the first track of your mix. Add more, then /playlist.
+   *[other] Added: { $n } tracks wait. /playlist makes the mix.
 }
 dropped-from-mix = { $n ->
     [0] Taken out. Your mix is empty now.

@@ -195,7 +195,9 @@ async def test_a_liked_answer_stays_when_another_is_asked_for(
 async def test_a_track_goes_into_the_mix_and_out_again(
     voice: MessageView, sandbox: RunningSandbox, app: App
 ) -> None:
-    assert (await sandbox.press(voice, "➕")).text == "Added: the first track of your mix."
+    assert (
+        await sandbox.press(voice, "➕")
+    ).text == "Added: the first track of your mix. Add more, then /playlist."
     added = await sandbox.wait_for(lambda m: any(b.text == "✓ In your mix" for b in m.buttons))
     await sandbox.press(voice, "➕")  # twice: still one
     async with app.database.read() as session:

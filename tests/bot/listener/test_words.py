@@ -78,13 +78,13 @@ def test_every_error_family_has_a_sentence(texts: Texts, locale: str) -> None:
 @pytest.mark.parametrize(
     ("locale", "n", "expected"),
     [
-        ("en", 1, "Added: the first track of your mix."),
-        ("en", 21, "Added: 21 tracks wait in your mix."),
-        ("ru", 1, "Добавлено: это первый трек вашего микса."),
-        ("ru", 3, "Добавлено: в миксе ждут 3 трека."),
-        ("ru", 11, "Добавлено: в миксе ждут 11 треков."),
-        ("ru", 21, "Добавлено: в миксе ждёт 21 трек."),
-        ("ru", 22, "Добавлено: в миксе ждут 22 трека."),
+        ("en", 1, "Added: the first track of your mix. Add more, then /playlist."),
+        ("en", 21, "Added: 21 tracks wait. /playlist makes the mix."),
+        ("ru", 1, "Добавлено: это первый трек вашего микса. Добавьте ещё, потом /playlist."),
+        ("ru", 3, "Добавлено: ждут 3 трека. /playlist соберёт микс."),
+        ("ru", 11, "Добавлено: ждут 11 треков. /playlist соберёт микс."),
+        ("ru", 21, "Добавлено: ждёт 21 трек. /playlist соберёт микс."),
+        ("ru", 22, "Добавлено: ждут 22 трека. /playlist соберёт микс."),
     ],
 )
 def test_plurals(texts: Texts, locale: str, n: int, expected: str) -> None:
