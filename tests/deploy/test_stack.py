@@ -193,8 +193,8 @@ async def test_killed_bot_answers_every_track_after_its_restart_and_the_team_hea
         after = stack.inspect("bot")
         assert after["State"]["StartedAt"] > before["State"]["StartedAt"]
         assert after["Id"] == before["Id"]
-        await _told(sandbox, "bot", "137")
-        await _told(sandbox, "bot", "recovered")
+        await _told(sandbox, "bot crashed", "137")
+        await _told(sandbox, "bot crashed", "well again")
     except BaseException:
         print(stack.logs())
         raise
