@@ -21,10 +21,11 @@ from watchdog.domain import (
     Tick,
 )
 from watchdog.engine import ENGINE_ERRORS, DockerEngine
-from watchdog.incidents import Change, ChangeType, Incident, Phase, Turn, WatchState
+from watchdog.incidents import Change, ChangeType, Incident, Turn
 from watchdog.judging import judge
 from watchdog.link import Link
 from watchdog.outbox import Outbox
+from watchdog.state import Phase, WatchState
 from watchdog.store import ALL, Mute, Store
 from watchdog.telling import Teller
 

@@ -4,9 +4,10 @@ import html
 from collections.abc import Mapping, Sequence
 
 from watchdog.domain import Health
-from watchdog.incidents import Phase, Standing, Watched, WatchState
+from watchdog.incidents import Standing
 from watchdog.picture import percent
 from watchdog.report import Record, Report
+from watchdog.state import Phase, Watched, WatchState
 from watchdog.store import Filed, Mute
 from watchdog.telling import MAX_TEXT, Teller
 

@@ -15,7 +15,8 @@ from typing import Self
 import aiosqlite
 from pydantic import TypeAdapter, ValidationError
 
-from watchdog.incidents import Incident, Standing, Turn, WatchState
+from watchdog.incidents import Incident, Standing, Turn
+from watchdog.state import WatchState
 
 log = logging.getLogger(__name__)
 

@@ -25,8 +25,9 @@ from watchdog.domain import (
     Snapshot,
     Tick,
 )
-from watchdog.incidents import ChangeType, Phase, WatchState
+from watchdog.incidents import ChangeType
 from watchdog.judging import judge
+from watchdog.state import Phase, WatchState
 
 NAMES = ("a", "b", "c")
 names = st.sampled_from(NAMES)

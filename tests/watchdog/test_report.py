@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from watchdog.domain import ENGINE_KEY
-from watchdog.incidents import Fact, Incident, Kind, Standing, Turn, WatchState
+from watchdog.incidents import Fact, Incident, Kind, Standing, Turn
 from watchdog.picture import COLOURS, LEFT, RIGHT, TOP, WIDTH, draw_report, percent
 from watchdog.report import summarise
+from watchdog.state import WatchState
 from watchdog.status import tell_report, tell_status
 
 DAY = 86_400.0

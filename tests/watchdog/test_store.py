@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from watchdog.incidents import Fact, Incident, Kind, Phase, Standing, Turn, Watched, WatchState
+from watchdog.incidents import Fact, Incident, Kind, Standing, Turn
+from watchdog.state import Phase, Watched, WatchState
 from watchdog.store import KEPT_S, Mute, Store
 
 

@@ -1,12 +1,12 @@
 """The pure judge: (state, observation, rules) -> (state, changes). No clock, no input or output."""
 
 from watchdog.domain import ContainerEvent, EngineBack, EngineLost, Observation, Rules, Snapshot, Tick
-from watchdog.incidents import Verdict, WatchState
 from watchdog.judging.clock import judge_tick, remind
 from watchdog.judging.docket import Docket
 from watchdog.judging.events import judge_event
 from watchdog.judging.inspection import judge_snapshot
 from watchdog.judging.outage import is_judging_suspended, judge_outage, lose_engine, regain_engine, see_return
+from watchdog.state import Verdict, WatchState
 
 __all__ = ["judge"]
 

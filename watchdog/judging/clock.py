@@ -1,8 +1,9 @@
 """What the passing of time decides: deaths that settled, grace that ran out, recovery that lasted."""
 
 from watchdog.domain import ENGINE_KEY, Health
-from watchdog.incidents import Death, Fact, Incident, Kind, Outcome, Phase, Standing, Watched
+from watchdog.incidents import Fact, Incident, Kind, Outcome, Standing
 from watchdog.judging.docket import Docket
+from watchdog.state import Death, Phase, Watched
 
 RESTARTING_POLICIES = ("always", "unless-stopped")
 

@@ -8,20 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from watchdog.domain import Health, Identity, Rules
-from watchdog.incidents import (
-    Change,
-    ChangeType,
-    Fact,
-    Incident,
-    Kind,
-    Outcome,
-    Phase,
-    Standing,
-    Turn,
-    Verdict,
-    Watched,
-    WatchState,
-)
+from watchdog.incidents import Change, ChangeType, Fact, Incident, Kind, Outcome, Standing, Turn
+from watchdog.state import Phase, Verdict, Watched, WatchState
 
 _STANDINGS = {Phase.RUNNING: Standing.UP, Phase.DOWN: Standing.DOWN}
 MAX_FACTS = 8  # a message shows the first few and the last few

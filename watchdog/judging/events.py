@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from watchdog.domain import ContainerEvent, Health
-from watchdog.incidents import Death, Fact, Kind, Outcome, Phase, Standing, Watched
+from watchdog.incidents import Fact, Kind, Outcome, Standing
 from watchdog.judging.docket import Docket
+from watchdog.state import Death, Phase, Watched
 
 TERMINATING = (
     2,

@@ -7,10 +7,11 @@ beyond them was truly missed. A container with a newer event is skipped: the nex
 from collections.abc import Iterable
 
 from watchdog.domain import Gap, Health, Inspection, Snapshot
-from watchdog.incidents import Death, Fact, Kind, Outcome, Phase, Standing, Watched
+from watchdog.incidents import Fact, Kind, Outcome, Standing
 from watchdog.judging.clock import RESTARTING_POLICIES
 from watchdog.judging.docket import Docket
 from watchdog.judging.events import begin_run, end_run, note_health, pause, unpause
+from watchdog.state import Death, Phase, Watched
 
 SAME_RUN_S = 0.001
 LIVE = ("running", "paused")

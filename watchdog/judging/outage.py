@@ -8,8 +8,9 @@ return", and each of the M gets an incident of its own, since somebody has to st
 from dataclasses import replace
 
 from watchdog.domain import ENGINE_KEY, EngineBack, EngineLost, Gap, Snapshot
-from watchdog.incidents import EngineWatch, Fact, Kind, Outcome, Phase, Standing, Watched
+from watchdog.incidents import Fact, Kind, Outcome, Standing
 from watchdog.judging.docket import Docket
+from watchdog.state import EngineWatch, Phase, Watched
 
 
 def lose_engine(docket: Docket, lost: EngineLost) -> None:
