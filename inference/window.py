@@ -19,6 +19,8 @@ MAX_RUNNERS_UP = 3
 MIN_APART = 2 / 3  # of a window's length between two starts that count as different moments
 PICKUP_BARS = 0.1  # a voice often enters just before the bar: rather a little early than into the word
 REACH_BARS = 0.6  # how far a start may move to meet a downbeat
+ENTRY_S = 4.0  # a phrase: the interest after a start is compared with the interest before it
+ENTRY_LOSS = 0.03  # of a window's score that may be given up to begin where a section begins
 UNMETRED_BAR_S = 2.0  # one step of earlier/later where no metre is known: four beats at 120 BPM
 _ON_GRID_S = 0.05  # beats are kept in milliseconds and windows pass through buttons
 _SURE_MARGIN = 0.1  # how far above the track's mean a window must lie for two thirds of full confidence
@@ -145,16 +147,33 @@ def _moments(mean: _CurveMean, duration_s: float, rhythm: Rhythm) -> list[Window
     moments: list[Window] = []
     while is_free.any() and len(moments) <= MAX_RUNNERS_UP:
         best = int(np.argmax(np.where(is_free, scores, -1.0)))
-        near = np.abs(starts - starts[best]) < MIN_APART * length_s
         # The shoulder of a moment already taken is no moment of its own.
         around = np.abs(starts - starts[best]) <= length_s / 6
         if not moments or scores[best] >= scores[around].max() - 1e-9:
-            start_s = _snap(float(starts[best]), 0.0, latest_s, rhythm)
+            entry = _entry(mean, starts, scores, best, is_free, length_s)
+            start_s = _snap(float(starts[entry]), 0.0, latest_s, rhythm)
             moments.append(mean.window(start_s, length_s))
-            is_free &= ~near
+            is_free &= np.abs(starts - starts[entry]) >= MIN_APART * length_s
+            is_free[best] = False
         else:
             is_free[best] = False
     return moments
+
+
+def _entry(
+    mean: _CurveMean, starts: Times, scores: Times, best: int, is_free: npt.NDArray[np.bool_], length_s: float
+) -> int:
+    """Among starts that lose next to nothing against `best`, the one where the interest sets in.
+
+    A section shorter than the window fits into many windows; heard from its own beginning it makes sense.
+    """
+    near = np.abs(starts - starts[best]) <= length_s / 2
+    good = near & is_free & (scores >= (1.0 - ENTRY_LOSS) * scores[best])
+    after = mean(starts, ENTRY_S)
+    # The very beginning of a track is no rise.
+    rise = np.where(starts < ENTRY_S, 0.0, after - mean(starts - ENTRY_S, ENTRY_S))
+    # Where nothing sets in, the better window stays.
+    return int(np.argmax(np.where(good, rise + 1e-3 * scores, -np.inf)))
 
 
 def _fit_length(
@@ -170,7 +189,9 @@ def _fit_length(
         first_s = max(0.0, moment.end_s - length_s)
         last_s = min(moment.start_s, duration_s - length_s)
     starts = _starts(first_s, max(first_s, last_s), mean.hop_s)
-    start_s = float(starts[int(np.argmax(mean(starts, length_s)))])
+    scores = mean(starts, length_s)
+    best = int(np.argmax(scores))
+    start_s = float(starts[_entry(mean, starts, scores, best, np.ones(len(starts), bool), length_s)])
     return mean.window(_snap(start_s, first_s, last_s, rhythm), length_s)
 
 
