@@ -63,7 +63,8 @@ function wrap(entity, text, inner, { onCommand }) {
   }
 }
 
-const link = (url, inner) => el("a", { href: url, target: "_blank", rel: "noreferrer noopener" }, inner);
+const link = (url, inner) =>
+  !/^https?:/.test(url) ? el("span.mention", { title: url }, inner) : el("a", { href: url, target: "_blank", rel: "noreferrer noopener" }, inner);
 
 /** Text where time codes can be tapped. */
 function plain(text, { seekable }) {
