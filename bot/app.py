@@ -27,7 +27,7 @@ from bot.middlewares.language import language_middleware
 from bot.middlewares.people import PeopleMiddleware
 from bot.middlewares.throttling import ThrottlingMiddleware
 from bot.polling import Poller
-from bot.routine import Routine
+from bot.routine import Routine, prepare_folder
 from bot.services import audio_tasks
 from bot.services.broadcast import BroadcastRecipe, BroadcastService
 from bot.services.buttons import ButtonService
@@ -164,6 +164,7 @@ class App:
             texts=texts,
             notify=self.notify_team,
             fleet=self.fleet,
+            work_dir=settings.work,
             heavy_slots=pool.workers + 1,  # one downloads or sends while the others compute
         )
         self.dispatcher = self._dispatcher(core, texts)
@@ -230,6 +231,7 @@ class App:
     ) -> AsyncIterator[Self]:
         """With a started pool. Storage is migrated first; connections are closed at the end."""
         await migrate(settings.database, backups=settings.backups)
+        await asyncio.to_thread(prepare_folder, settings.work)
         async with AsyncExitStack() as stack:
             database = Database(create_engine(settings.database))
             stack.push_async_callback(database.close)

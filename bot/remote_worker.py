@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 from bot.app import build_bot
 from bot.metrics import Metrics, TelegramMeter
+from bot.routine import prepare_folder
 from bot.services.audio_worker import AudioWorker
 from bot.services.stream import WorkStream
 from bot.services.telegram_files import downloader
@@ -34,8 +35,13 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         metrics.watch_stream(stream.backlog)
         health.checks["queue"] = stream.check
         health.is_ready = True
-        # One order more than there are processes: it downloads while the others are worked on.
+        await asyncio.to_thread(prepare_folder, settings.work)
         worker = AudioWorker(
-            stream, pool, downloader(bot), slots=pool.workers + 1, seconds=metrics.order_seconds
+            stream,
+            pool,
+            downloader(bot),
+            slots=pool.workers + 1,  # one downloads while the others are worked on
+            seconds=metrics.order_seconds,
+            work_dir=settings.work,
         )
         await worker.run(stop, settings.grace_s)

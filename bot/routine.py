@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+import shutil
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -14,7 +17,18 @@ from bot.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+STALE_S = 2 * 3600  # no job is worked on for so long
 LATE_S = 6 * 3600  # a copy that was missed, the machine asleep, is made this much later at most
+
+
+def prepare_folder(folder: Path, now: float | None = None) -> None:
+    """Make it, without what killed processes left there: another process may be working in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    limit = (time.time() if now is None else now) - STALE_S
+    for left in folder.iterdir():
+        if left.stat().st_mtime < limit:
+            shutil.rmtree(left, ignore_errors=True)
+            logger.info("removed %s, which a killed process left", left.name)
 
 
 class Routine:

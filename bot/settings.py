@@ -78,6 +78,11 @@ class DatabaseSettings(BaseSettings):
         return self.data_dir / "backups"
 
     @property
+    def work(self) -> Path:
+        """Where tracks lie while they are worked on: a disk, since /tmp may be memory and a track 2 GB."""
+        return self.data_dir / "work"
+
+    @property
     def database(self) -> str:
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'bot.db'}"
 
