@@ -23,7 +23,9 @@ class Settings(BaseSettings):
     # Two processes must not poll for the same bot (409 Conflict): without a token of its own the watchdog
     # only sends, through the bot's token, and its commands are not available.
     token: SecretStr | None = None
+    token_file: Path | None = None  # a file with the token, as Docker's secrets come
     bot_token: SecretStr | None = Field(None, validation_alias="BOT_TOKEN")
+    bot_token_file: Path | None = Field(None, validation_alias="BOT_TOKEN_FILE")
     admin_chat_id: int = Field(validation_alias="ADMIN_CHAT_ID")
     telegram_api_base: str = Field("https://api.telegram.org", validation_alias="TELEGRAM_API_BASE")
     docker_host: str = Field("unix:///var/run/docker.sock", validation_alias="DOCKER_HOST")
@@ -64,10 +66,17 @@ class Settings(BaseSettings):
     def _allow_off(cls, value: object) -> object:
         return None if value in ("", "off", "none") else value
 
-    @field_validator("token", "bot_token", "heartbeat_url", mode="before")
+    @field_validator("token", "token_file", "bot_token", "bot_token_file", "heartbeat_url", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("token_file", "bot_token_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"no such file: {value}")
+        return value
 
     @field_validator("timezone")
     @classmethod
@@ -82,24 +91,24 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _need_a_token(self) -> Self:
-        if self.token is None and self.bot_token is None:
+        if not self.sending_token:
             raise ValueError("WATCHDOG_TOKEN or BOT_TOKEN must be set")
         return self
 
     @property
+    def own_token(self) -> str:
+        """The watchdog's own token; empty without one."""
+        return _secret(self.token, self.token_file)
+
+    @property
     def sending_token(self) -> str:
-        """The token to send with."""
-        token = self.token or self.bot_token
-        if token is None:
-            raise ValueError("WATCHDOG_TOKEN or BOT_TOKEN must be set")
-        return token.get_secret_value()
+        """The token to send with: its own, else the bot's."""
+        return self.own_token or _secret(self.bot_token, self.bot_token_file)
 
     @property
     def may_poll(self) -> bool:
         """Commands need updates, and only one process may ask for a bot's updates."""
-        if self.token is None:
-            return False
-        return self.bot_token is None or self.bot_token != self.token
+        return bool(self.own_token) and self.own_token != _secret(self.bot_token, self.bot_token_file)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -114,3 +123,9 @@ class Settings(BaseSettings):
         if self.rules is not None:
             return self.rules
         return Rules(stable_s=self.stable_s, planned_grace_s=self.planned_grace_s, expected=self.expected)
+
+
+def _secret(value: SecretStr | None, file: Path | None) -> str:
+    if value is not None:
+        return value.get_secret_value()
+    return "" if file is None else file.read_text().strip()

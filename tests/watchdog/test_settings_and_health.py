@@ -42,6 +42,17 @@ def test_only_a_token_of_its_own_may_poll(bare: pytest.MonkeyPatch) -> None:
     assert "1:bot" not in repr(settings)
 
 
+def test_tokens_may_come_from_files(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    bare.setenv("ADMIN_CHAT_ID", "5")
+    (tmp_path / "bot").write_text("1:bot\n")
+    bare.setenv("BOT_TOKEN_FILE", str(tmp_path / "bot"))
+    settings = Settings(_env_file=None)
+    assert (settings.sending_token, settings.may_poll) == ("1:bot", False)
+    bare.setenv("WATCHDOG_TOKEN_FILE", str(tmp_path / "none"))
+    with pytest.raises(ValidationError, match="no such file"):
+        Settings(_env_file=None)
+
+
 def test_missing_settings_are_named(bare: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError, match="ADMIN_CHAT_ID"):
         Settings(_env_file=None)
