@@ -226,6 +226,21 @@ async def test_an_audio_answer_changes_in_place(
     assert len(await sandbox.calls("sendAudio")) == 1
 
 
+async def test_a_change_in_place_whose_answer_was_lost_is_done_once(
+    app: App, sandbox: RunningSandbox, ask: Ask, pool: FakePool
+) -> None:
+    await sandbox.forbid_voices()
+    audio = await ask()
+    await sandbox.inject("editMessageMedia", "drop_after")
+    await sandbox.press(audio, "Later")
+    await sandbox.wait_for_call(
+        "editMessageMedia", lambda call: call.status == 400
+    )  # not modified: it is there
+    moved = await sandbox.wait_for(lambda m: m.message_id == audio.message_id and "1:04–1:34" in m.text)
+    await sandbox.press(moved, "👍")
+    assert [(label.start_s, label.rating) for label in await labels(app)] == [(62.4, None), (64.4, 1)]
+
+
 async def test_a_strangers_press_is_refused_kindly(app: App, sandbox: RunningSandbox, ask: Ask) -> None:
     voice = await ask(chat=GROUP_CHAT_ID, caption="/highlight")
     answer = await sandbox.press(voice, "Later", user=FRIEND_ID)

@@ -61,17 +61,21 @@ async def test_a_song_moved_by_a_bar_kept_as_mp3_and_drawn(
     await sandbox.send_audio(song)
     voice = await sandbox.wait_for(lambda m: m.kind == "voice", timeout_s=120)
     await sandbox.press(voice, "Later")
-    moved = await sandbox.wait_for(lambda m: m.kind == "voice" and m.message_id > voice.message_id)
+    moved = await sandbox.wait_for(
+        lambda m: m.kind == "voice" and m.message_id > voice.message_id, timeout_s=120
+    )
     assert seconds(moved.text) - seconds(voice.text) == 2  # a bar of four beats at 120 BPM
     await sandbox.press(moved, "15 s")
-    short = await sandbox.wait_for(lambda m: m.kind == "voice" and m.message_id > moved.message_id)
+    short = await sandbox.wait_for(
+        lambda m: m.kind == "voice" and m.message_id > moved.message_id, timeout_s=120
+    )
     assert (seconds(short.text), short.media["duration"]) == (seconds(moved.text), 15)
     await sandbox.press(short, "📈")
-    picture = await sandbox.wait_for(lambda m: m.kind == "photo")
+    picture = await sandbox.wait_for(lambda m: m.kind == "photo", timeout_s=120)
     with Image.open(io.BytesIO(await sandbox.download(picture.file_id))) as image:
         assert image.width >= 1280
     await sandbox.press(short, "🎵")
-    audio = await sandbox.wait_for(lambda m: m.kind == "audio" and m.is_from_bot)
+    audio = await sandbox.wait_for(lambda m: m.kind == "audio" and m.is_from_bot, timeout_s=120)
     assert audio.media["file_name"].endswith(f"{TITLE}.mp3")
     assert audio.media["thumbnail"]["width"] == 320
     with av.open(io.BytesIO(await sandbox.download(audio.file_id))) as container:
