@@ -11,7 +11,15 @@ from aiogram import Bot
 from aiogram.client.session.middlewares.base import BaseRequestMiddleware
 from aiogram.exceptions import TelegramAPIError, TelegramRetryAfter
 from aiogram.methods import TelegramMethod
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from sqlalchemy import func, select
 
 from bot.db.engine import Database
@@ -27,6 +35,7 @@ class Metrics:
     """One process's registry. `refreshers` run before each answer, for what is read and not counted."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, of no use here
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.refreshers: list[Callable[[], Awaitable[None]]] = []
