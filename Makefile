@@ -40,11 +40,12 @@ test-images: setup ## build the container images and try the whole stack on a re
 test-fast: setup ## the inner loop: under a minute
 	$(BIN)/python -m pytest -q -m "not slow and not engine and not browser and not services"
 
-check: setup ## format, lint, types, import rules
+check: setup ## format, lint, types, import rules, known vulnerabilities
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/audit.py
 
 format: setup ## rewrite the code in the house's format
 	$(BIN)/ruff format .
