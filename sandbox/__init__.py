@@ -5,6 +5,7 @@ through `sandbox.client`. It is no part of what runs in production.
 
 Rooms, from the middle outwards: `refusals`, `feed` -> `files`, `probe`, `formatting` -> `world` (people,
 chats, messages) -> `updates` (polling, webhook) -> `limits`, `requests` (strict reading of a call) ->
-`methods` (what the bot may call) and `actions` (what a user may do) -> `server` (HTTP) -> `client`,
-`testing`, `launch`, `demo`.
+`methods` (what the bot may call) and `actions` (what a user may do) -> `bot_api`, `control`, `page` (HTTP) ->
+`server`. On the other side of HTTP: `wire` -> `playing`, `watching` -> `client`; on top `testing`, `launch`,
+`demo`, `browser`; `web/` is the page.
 """
