@@ -14,15 +14,14 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramAPIError
 from aiogram.methods import TelegramMethod
 from aiogram.types import Message
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.db import broadcasts, jobs
 from bot.db.engine import Database
-from bot.domain import Broadcast, BroadcastProgress, BroadcastState, Job, JobKind, JobRequest, Lane, Sent
+from bot.domain import Broadcast, BroadcastProgress, BroadcastState, Job, JobKind, JobRequest, Lane
 from bot.feedback_buttons import broadcast_keyboard
 from bot.services.jobs import Bell, JobService
 from bot.services.letters import render
-from bot.services.recipes import Desk
+from bot.services.recipes import Desk, InLightLane, KeepsNothing
 from bot.texts import Texts
 
 logger = logging.getLogger(__name__)
@@ -33,12 +32,9 @@ TICK_S = 1.0
 TELL_EVERY_TICKS = 5
 
 
-class BroadcastRecipe:
+class BroadcastRecipe(InLightLane, KeepsNothing):
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def lane(self, session: AsyncSession, request: JobRequest) -> Lane:  # noqa: ARG002
-        return Lane.LIGHT
 
     async def prepare(self, job: Job, desk: Desk) -> TelegramMethod[Message]:  # noqa: ARG002
         async with self._database.read() as session:
@@ -46,9 +42,6 @@ class BroadcastRecipe:
         if broadcast is None:
             raise LookupError(f"broadcast {job.payload['broadcast_id']} is not stored")
         return render(broadcast.content, job.chat_id, None, 0)
-
-    async def confirm(self, session: AsyncSession, job: Job, sent: Sent) -> None:
-        pass
 
 
 class BroadcastService:

@@ -17,7 +17,7 @@ from bot.db import feedback, jobs
 from bot.db.engine import Database
 from bot.domain import Job, JobKind, JobRequest, Lane, Letter, Sent
 from bot.feedback_buttons import letter_keyboard, more_keyboard
-from bot.services.recipes import Desk, Fetch
+from bot.services.recipes import Desk, Fetch, InLightLane, KeepsNothing
 from bot.texts import Texts, clean_name
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def render(content: dict[str, Any], chat_id: int, header: str | None, part: int)
     return method
 
 
-class LetterRecipe:
+class LetterRecipe(InLightLane):
     def __init__(
         self, *, database: Database, texts: Texts, fetch: Fetch, team_chat_id: int | None, max_bytes: int
     ) -> None:
@@ -76,9 +76,6 @@ class LetterRecipe:
         self._fetch = fetch
         self._team_chat_id = team_chat_id
         self._max_bytes = max_bytes
-
-    async def lane(self, session: AsyncSession, request: JobRequest) -> Lane:  # noqa: ARG002
-        return Lane.LIGHT
 
     def keeps_trying(self, job: Job, exc: Exception) -> bool:
         """Whether to try again for as long as it takes."""
@@ -183,15 +180,12 @@ def notice(letter: Letter) -> JobRequest:
     )
 
 
-class NoticeRecipe:
+class NoticeRecipe(InLightLane, KeepsNothing):
     """Turns "on its way" into "the team has it", in place; tells the team that an answer did not arrive."""
 
     def __init__(self, *, database: Database, texts: Texts) -> None:
         self._database = database
         self._texts = texts
-
-    async def lane(self, session: AsyncSession, request: JobRequest) -> Lane:  # noqa: ARG002
-        return Lane.LIGHT
 
     async def prepare(self, job: Job, desk: Desk) -> TelegramMethod[Message]:
         async with self._database.read() as session:
@@ -215,6 +209,3 @@ class NoticeRecipe:
         return EditMessageText(  # type: ignore[return-value]  # Message | bool: True is for inline messages
             chat_id=job.chat_id, message_id=letter.ack_message_id, text=text, reply_markup=markup
         )
-
-    async def confirm(self, session: AsyncSession, job: Job, sent: Sent) -> None:
-        pass

@@ -36,7 +36,7 @@ from bot.services.analyses import keep_analysis
 from bot.services.mix_menu import MAX_CAPTION, MixMenu
 from bot.services.mix_tasks import MixFile, settings_of
 from bot.services.mixes import MIN_TRACKS
-from bot.services.recipes import AudioPool, Desk, Fetch, reply_to
+from bot.services.recipes import AudioPool, Desk, Fetch, InHeavyLane, InLightLane, KeepsNothing, reply_to
 from bot.texts import Html, Texts, format_clock
 from inference.errors import HighlightError, InputRejected, MixTrackRejected, Rejection
 
@@ -156,7 +156,7 @@ class MixDesk:
         return {**planned, "tracks": [one.track.id for one in materials], "left_out": left_out}
 
 
-class MixPlanRecipe:
+class MixPlanRecipe(KeepsNothing):
     """Shows the draft as it is now, whenever that is: an edit may be repeated."""
 
     def __init__(self, mix_desk: MixDesk) -> None:
@@ -187,18 +187,12 @@ class MixPlanRecipe:
             chat_id=job.chat_id, message_id=job.message_id, text=text, reply_markup=keyboard
         )
 
-    async def confirm(self, session: AsyncSession, job: Job, sent: Sent) -> None:
-        pass
 
-
-class MixPreviewRecipe:
+class MixPreviewRecipe(InHeavyLane, KeepsNothing):
     """Some twenty seconds around one transition."""
 
     def __init__(self, mix_desk: MixDesk) -> None:
         self._desk = mix_desk
-
-    async def lane(self, session: AsyncSession, request: JobRequest) -> Lane:  # noqa: ARG002
-        return Lane.HEAVY
 
     async def prepare(self, job: Job, desk: Desk) -> TelegramMethod[Message]:
         mix = await self._desk.draft(job)
@@ -233,16 +227,10 @@ class MixPreviewRecipe:
             reply_parameters=reply_to(job),
         )
 
-    async def confirm(self, session: AsyncSession, job: Job, sent: Sent) -> None:
-        pass
 
-
-class MixRecipe:
+class MixRecipe(InHeavyLane):
     def __init__(self, mix_desk: MixDesk) -> None:
         self._desk = mix_desk
-
-    async def lane(self, session: AsyncSession, request: JobRequest) -> Lane:  # noqa: ARG002
-        return Lane.HEAVY
 
     async def prepare(self, job: Job, desk: Desk) -> TelegramMethod[Message]:
         mix = await self._desk.draft(job)
@@ -352,14 +340,11 @@ class MixRecipe:
         await jobs.add(session, request, Lane.LIGHT)
 
 
-class TracklistRecipe:
+class TracklistRecipe(InLightLane, KeepsNothing):
     """As a reply to the mix: then Telegram makes the time codes tappable."""
 
     def __init__(self, mix_desk: MixDesk) -> None:
         self._desk = mix_desk
-
-    async def lane(self, session: AsyncSession, request: JobRequest) -> Lane:  # noqa: ARG002
-        return Lane.LIGHT
 
     async def prepare(self, job: Job, desk: Desk) -> TelegramMethod[Message]:
         mix = await self._desk.draft(job)
@@ -367,9 +352,6 @@ class TracklistRecipe:
             raise LookupError(f"mix {mix.id} has no plan")
         lines = await self._desk.menu.tracklist(mix.plan, desk.listener.locale)
         return SendMessage(chat_id=job.chat_id, text="\n".join(lines), reply_parameters=reply_to(job))
-
-    async def confirm(self, session: AsyncSession, job: Job, sent: Sent) -> None:
-        pass
 
 
 class _Teller:

@@ -61,6 +61,27 @@ class Recipe(Protocol):
         ...
 
 
+class InLightLane:
+    """For recipes whose jobs never need audio work."""
+
+    async def lane(self, session: AsyncSession, request: JobRequest) -> Lane:  # noqa: ARG002
+        return Lane.LIGHT
+
+
+class InHeavyLane:
+    """For recipes whose jobs always need audio work."""
+
+    async def lane(self, session: AsyncSession, request: JobRequest) -> Lane:  # noqa: ARG002
+        return Lane.HEAVY
+
+
+class KeepsNothing:
+    """For recipes with nothing to store when the answer arrived."""
+
+    async def confirm(self, session: AsyncSession, job: Job, sent: Sent) -> None:
+        pass
+
+
 @runtime_checkable
 class KeepsTrying(Protocol):
     """A recipe whose jobs may outlive the usual number of attempts."""

@@ -5,12 +5,11 @@ from typing import Any
 
 from aiogram.methods import SendPhoto, TelegramMethod
 from aiogram.types import FSInputFile, Message
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.db import statistics
 from bot.db.engine import Database
-from bot.domain import Job, JobRequest, Lane, Sent, Statistics
-from bot.services.recipes import AudioPool, Desk, reply_to
+from bot.domain import Job, Statistics
+from bot.services.recipes import AudioPool, Desk, InLightLane, KeepsNothing, reply_to
 from bot.texts import Texts
 
 DRAW_LIMIT_S = 60.0
@@ -18,14 +17,11 @@ MAX_FAILURES = 8
 MAX_VERSIONS = 5
 
 
-class StatisticsRecipe:
+class StatisticsRecipe(InLightLane, KeepsNothing):
     def __init__(self, *, database: Database, pool: AudioPool, texts: Texts) -> None:
         self._database = database
         self._pool = pool
         self._texts = texts
-
-    async def lane(self, session: AsyncSession, request: JobRequest) -> Lane:  # noqa: ARG002
-        return Lane.LIGHT
 
     async def prepare(self, job: Job, desk: Desk) -> TelegramMethod[Message]:
         async with self._database.read() as session:
@@ -76,9 +72,6 @@ class StatisticsRecipe:
             for version, up, down, moved in found.thumbs[-MAX_VERSIONS:]
         ]
         return "\n".join(lines)
-
-    async def confirm(self, session: AsyncSession, job: Job, sent: Sent) -> None:
-        pass
 
 
 def draw_days(figures: dict[str, Any], names: dict[str, str], out_path: str) -> str:
