@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.client import ADMIN_CHAT_ID, MessageView, SandboxClient
+from sandbox.client import ADMIN_CHAT_ID, CallView, MessageView, SandboxClient
 from sandbox.server import DEFAULT_TOKEN, Sandbox
 from sandbox.song import write_song
 
@@ -158,6 +158,11 @@ def _answers(views: list[MessageView], track: MessageView) -> list[MessageView]:
     return [view for view in views if view.kind == "voice" and view.reply_to == track.message_id]
 
 
+async def _begun(sandbox: SandboxClient, mark: CallView) -> None:
+    """Until the bot works on a track that was sent after the mark."""
+    await sandbox.wait_for_call("sendChatAction", after=mark, timeout_s=PATIENCE_S)
+
+
 async def _told(sandbox: SandboxClient, *words: str) -> MessageView:
     """A message to the team that holds all the words."""
     return await sandbox.wait_for(
@@ -170,7 +175,7 @@ async def _told(sandbox: SandboxClient, *words: str) -> MessageView:
 async def test_killed_bot_answers_every_track_after_its_restart_and_the_team_hears_of_it(
     stack: Stack, sandbox: SandboxClient, tmp_path: Path
 ) -> None:
-    songs = [tmp_path / f"song{seed}.mp3" for seed in range(3)]
+    songs = [tmp_path / f"song{seed}.mp3" for seed in range(4)]
     for seed, song in enumerate(songs):
         write_song(song, seed=seed)
     try:
@@ -179,9 +184,10 @@ async def test_killed_bot_answers_every_track_after_its_restart_and_the_team_hea
         await sandbox.wait_for_all(lambda views: bool(_answers(views, first)), timeout_s=PATIENCE_S)
 
         # Two tracks in work: the server is slow to name their files, so that the kill comes in the middle.
+        mark = (await sandbox.calls())[-1]
         slow = await sandbox.inject("getFile", "slow", times=None, delay_s=5.0)
-        tracks = [await sandbox.send_audio(song) for song in songs[1:]]
-        await sandbox.wait_for_call("sendChatAction", timeout_s=PATIENCE_S)
+        tracks = [await sandbox.send_audio(song) for song in songs[1:3]]
+        await _begun(sandbox, mark)
         before = stack.inspect("bot")
         os.kill(before["State"]["Pid"], signal.SIGKILL)  # from outside the engine: it knows of no intent
         await sandbox.clear_faults(slow)
@@ -195,6 +201,17 @@ async def test_killed_bot_answers_every_track_after_its_restart_and_the_team_hea
         assert after["Id"] == before["Id"]
         await _told(sandbox, "bot crashed", "137")
         await _told(sandbox, "bot crashed", "well again")
+
+        # An upgrade in the middle of a job: another container takes its place.
+        mark = (await sandbox.calls())[-1]
+        slow = await sandbox.inject("getFile", "slow", times=None, delay_s=5.0)
+        last = await sandbox.send_audio(songs[3])
+        await _begun(sandbox, mark)
+        stack.compose("up", "-d", "--no-deps", "--force-recreate", "bot")
+        await sandbox.clear_faults(slow)
+        views = await sandbox.wait_for_all(lambda views: bool(_answers(views, last)), timeout_s=PATIENCE_S)
+        assert len(_answers(views, last)) == 1
+        assert stack.inspect("bot")["Id"] != after["Id"]
     except BaseException:
         print(stack.logs())
         raise
@@ -230,6 +247,6 @@ def test_images_carry_what_they_need_and_nothing_else(images: Stack) -> None:
         return set(images.docker("run", "--rm", "--network=none", name, "python", "-c", find).split())
 
     assert held("bot", "bot", "inference", "redis", "asyncpg") == {"bot", "inference", "redis", "asyncpg"}
-    assert held("bot", "sandbox", "tests", "training", "watchdog", "docker", "numba") == set()
+    assert held("bot", "sandbox", "tests", "training", "watchdog", "docker") == set()
     assert held("watchdog", "watchdog", "docker") == {"watchdog", "docker"}
     assert held("watchdog", "numpy", "av", "onnxruntime", "bot", "inference") == set()
