@@ -33,6 +33,7 @@ _PEAK_BLOCK_S = 5.0
 _PEAK_CONTEXT_S = 0.02  # more than the resampler rings
 _ABSOLUTE_GATE_LUFS = -70.0
 _WORTH_DB = 0.3  # a difference in level that nobody hears is not worth a second round
+_LIMITER_STEP = 16
 _FRAMES_AT_ONCE = 1024
 _LIMITER_REACH_S = 0.01  # how far ahead of and behind a peak the limiter moves
 
@@ -98,14 +99,14 @@ def normalise(
     """
     ceiling_dbtp -= CODEC_HEADROOM_DB
     lufs = measure_lufs(waveform)
-    dbtp = measure_dbtp(waveform)
+    peaks = _true_peaks(waveform)
+    dbtp = _db(float(peaks.max(initial=0.0)))
     if not math.isfinite(lufs):
         gain_db = min(0.0, ceiling_dbtp - dbtp)
         return Levelled(_amplified(waveform, gain_db), gain_db, lufs, dbtp + gain_db)
     gain_db = min(target_lufs - lufs, max_boost_db, ceiling_dbtp + MAX_LIMITING_DB - dbtp)
     if dbtp + gain_db <= ceiling_dbtp:
         return Levelled(_amplified(waveform, gain_db), gain_db, lufs + gain_db, dbtp + gain_db)
-    peaks = _true_peaks(waveform)
     limited = _limited(waveform, peaks, gain_db, ceiling_dbtp)
     limited_lufs = measure_lufs(limited)
     # What the limiter took from the loudness is given back once, as far as the same bounds allow.
@@ -170,7 +171,7 @@ def _quarter_sine(n: int) -> FloatArray:
 def _true_peaks(waveform: Waveform) -> FloatArray:
     """Largest interpolated magnitude around each sample, over all channels: (n_samples,)."""
     n_samples = waveform.samples.shape[1]
-    parts = []
+    parts = [np.zeros(0, dtype=np.float32)]
     for fine in _oversampled(waveform):
         # Column by column: numpy's maximum over a short axis is ten times slower.
         columns = np.abs(fine).T.reshape(-1, _OVERSAMPLING * len(fine))
@@ -221,16 +222,23 @@ def _gated_lufs(power: npt.NDArray[np.float64]) -> float:
 
 
 def _limited(waveform: Waveform, peaks: FloatArray, gain_db: float, ceiling_dbtp: float) -> Waveform:
-    """Look-ahead limiter: the gain that every peak needs, held and smoothed around it."""
+    """Look-ahead limiter: the gain that every peak needs, held and smoothed around it.
+
+    Worked out for steps of `_LIMITER_STEP` samples; between two steps the gain runs in a straight line, both of
+    whose ends are low enough for every peak near by.
+    """
     gain = np.float32(10 ** (gain_db / 20))
     # A tenth of a decibel below: smoothing the gain moves the peaks between the samples a little.
     ceiling = np.float32(10 ** ((ceiling_dbtp - 0.1) / 20))
-    needed = np.minimum(np.float32(1.0), ceiling / np.maximum(peaks * gain, np.float32(1e-9)))
-    reach = max(1, round(_LIMITER_REACH_S * waveform.sr))
-    held = minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
+    steps = np.pad(peaks, (0, -len(peaks) % _LIMITER_STEP)).reshape(-1, _LIMITER_STEP).T.copy().max(axis=0)
+    needed = np.minimum(np.float32(1.0), ceiling / np.maximum(steps * gain, np.float32(1e-9)))
+    reach = max(1, round(_LIMITER_REACH_S * waveform.sr / _LIMITER_STEP))
+    held = minimum_filter1d(needed, 2 * reach + 3, mode="nearest")
     # Two running means make a triangle no wider than the hold: the gain is never above the needed one.
     smooth = uniform_filter1d(uniform_filter1d(held, reach, mode="nearest"), reach, mode="nearest")
-    return Waveform(waveform.samples * (gain * np.minimum(smooth, needed)), waveform.sr)
+    centres = (np.arange(len(smooth)) + 0.5) * _LIMITER_STEP
+    curve = np.interp(np.arange(len(peaks)), centres, smooth).astype(np.float32)
+    return Waveform(waveform.samples * (gain * curve), waveform.sr)
 
 
 def _amplified(waveform: Waveform, gain_db: float) -> Waveform:

@@ -5,9 +5,9 @@ A track's audio never leaves the process that decoded it.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -40,19 +40,21 @@ from inference.window import confidence_of, curve_by_loudness, pick_windows
 LONG_TRACK_S = 900.0  # from here on what a stage leaves behind is worth the milliseconds of giving it back
 
 
-@dataclass(slots=True)
 class Stopwatch:
-    """CPU-bound stages by name, in wall seconds."""
+    """Stages by name, in seconds of `clock`."""
 
-    timings_s: dict[str, float] = field(default_factory=dict)
+    clock: Callable[[], float] = staticmethod(time.perf_counter)
+
+    def __init__(self) -> None:
+        self.timings_s: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
+        start = self.clock()
         try:
             yield
         finally:
-            self.timings_s[name] = self.timings_s.get(name, 0.0) + time.perf_counter() - start
+            self.timings_s[name] = self.timings_s.get(name, 0.0) + self.clock() - start
 
 
 @cache
