@@ -224,8 +224,8 @@ def _gated_lufs(power: npt.NDArray[np.float64]) -> float:
 def _limited(waveform: Waveform, peaks: FloatArray, gain_db: float, ceiling_dbtp: float) -> Waveform:
     """Look-ahead limiter: the gain that every peak needs, held and smoothed around it.
 
-    Worked out for steps of `_LIMITER_STEP` samples; between two steps the gain runs in a straight line, both of
-    whose ends are low enough for every peak near by.
+    Worked out for steps of `_LIMITER_STEP` samples; between two steps the gain runs in a straight line, both
+    ends of which are low enough for every peak near by.
     """
     gain = np.float32(10 ** (gain_db / 20))
     # A tenth of a decibel below: smoothing the gain moves the peaks between the samples a little.
