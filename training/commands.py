@@ -88,10 +88,10 @@ class Workshop:
     @cached_property
     def judged(self) -> dict[str, evaluate.Judged]:
         """Every song as networks judge it that never saw its artist."""
-        graphs = {fold: fold_graph(self.run, self.recipe, fold) for fold in self.recipe.folds}
-        songs = {song.song_id: song for song in [*self.labelled, *self.rendered, *self.unclear]}
-        each = tqdm(songs.items(), "judging")
-        return {song_id: evaluate.judge(graphs[song.fold], song) for song_id, song in each}
+        songs = [*self.labelled, *self.rendered, *self.unclear]
+        jobs = [(fold, [song for song in songs if song.fold == fold]) for fold in self.recipe.folds]
+        parts = self._map(partial(_judge, recipe=self.recipe, run=self.run), jobs, "judging")
+        return {song_id: judged for part in parts for song_id, judged in part.items()}
 
     @cached_property
     def _scores(self) -> list[Score]:
@@ -221,3 +221,9 @@ def _render(item: tuple[Score, int], cache: Path) -> bool:
 def _train(job: tuple[str, Sequence[Song]], recipe: Recipe, run: Path) -> None:
     kind, songs = job
     train_kind(kind, songs, recipe, run)
+
+
+def _judge(job: tuple[int, Sequence[Song]], recipe: Recipe, run: Path) -> dict[str, evaluate.Judged]:
+    fold, songs = job
+    graph = fold_graph(run, recipe, fold)
+    return {song.song_id: evaluate.judge(graph, song) for song in songs}

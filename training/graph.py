@@ -26,9 +26,9 @@ N_FACTS = 9
 class Fusion:
     """Weights of the experts' log-odds. How they were chosen stands in README.md."""
 
-    repetition: float = 1.0
-    spectral: float = 1.0
-    loudness: float = 0.5
+    repetition: float = 0.5
+    spectral: float = 0.5
+    loudness: float = 0.6
 
 
 class InterestGraph(nn.Module):
