@@ -1,11 +1,16 @@
 """What happens on a real engine against what the admin chat is told: nothing missing, nothing twice."""
 
+import asyncio
 import os
 import signal
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from sandbox.world import ADMIN_CHAT_ID, LISTENER_ID, TEAM_ID
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 Watch = Any  # the classes live in conftest
@@ -13,6 +18,7 @@ Door = Any
 
 IDLE_LOOP = "while :; do sleep 0.1; done"
 PROBED = "highlight-test/probed:1"
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 async def test_stop_by_hand(watch: Watch) -> None:
@@ -290,8 +296,6 @@ async def test_straight_to_the_socket(bare_watch: Watch) -> None:
 
 
 async def test_commands_in_the_admin_chat(watch: Watch, door: Door) -> None:
-    from sandbox.world import ADMIN_CHAT_ID, LISTENER_ID, TEAM_ID
-
     chat = watch.chat
     await watch.engine.run("bot", image=PROBED)
     await chat.wait_for_polling()
@@ -314,3 +318,41 @@ async def test_commands_in_the_admin_chat(watch: Watch, door: Door) -> None:
     await chat.wait_until_taken()
     assert not await chat.messages(LISTENER_ID, from_bot=True)
     assert "/containers//stats" in door.asked
+
+
+async def test_watchdog_process_is_killed(bare_watch: Watch, door: Door) -> None:
+    watch = bare_watch
+    environment = {
+        "WATCHDOG_TOKEN": watch.chat.token,
+        "ADMIN_CHAT_ID": str(ADMIN_CHAT_ID),
+        "TELEGRAM_API_BASE": watch.chat.url,
+        "DOCKER_HOST": door.host,
+        "DATA_DIR": str(watch.folder),
+        "WATCHDOG_GROUP_S": "0.3",
+        "WATCHDOG_PLANNED_GRACE_S": "4",
+    }
+
+    command = [sys.executable, "-m", "watchdog"]
+    options: dict[str, Any] = {"cwd": REPOSITORY, "env": {**os.environ, **environment}}
+    first = await asyncio.create_subprocess_exec(*command, **options)
+    try:
+        await watch.until("On watch")
+        await watch.engine.run("bot", "sh", "-c", "exit 3")
+        # Once a later message is there, this one is written down as sent. (A kill between Telegram's taking a
+        # message and its being written down makes it come twice; the other choice would be to lose it.)
+        assert await watch.headlines() == ["bot crashed"]
+    finally:
+        first.kill()
+        await first.wait()
+    await watch.engine.run("web", "sh", "-c", "exit 4")
+    since = time.monotonic()
+    second = await asyncio.create_subprocess_exec(*command, **options)
+    try:
+        await watch.until("web crashed")
+        watch.took(since)
+        told = [line for line in await watch.headlines() if not line.startswith("I was away")]
+        assert told == ["bot crashed", "web crashed"]
+    finally:
+        second.terminate()
+        code = await second.wait()
+    assert code == 0
