@@ -16,13 +16,13 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from sandbox.browser import NoBrowser, running_browser
 from sandbox.song import write_song
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
 REPOSITORY = Path(__file__).parents[2]
 PICTURES = REPOSITORY / "out" / "screenshots"
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 860}
-ANSWER_MS = 120_000
+ANSWER_MS = 240_000  # the machine may be busy with other tests
 expect.set_options(timeout=30_000)
 
 
@@ -254,7 +254,7 @@ def test_the_menu_shows_the_commands_in_the_users_language(page: Page) -> None:
         page.get_by_role("button", name="Команды бота").click()
         expect(page.locator(".command-text").first).to_have_text(re.compile("[а-я]"))
         n_before = n_messages(page)
-        page.get_by_role("button", name=re.compile("/help")).click()
+        page.get_by_role("button", name=re.compile("^.help")).click()
         answer_after(page, n_before, re.compile("[а-я]{3}"))
     finally:
         page.get_by_role("button", name="EN", exact=True).click()
