@@ -16,14 +16,15 @@ import numpy as np
 import numpy.typing as npt
 import pyloudnorm
 import pytest
+import pytest_asyncio
 from scipy.signal import correlate
 
 from inference.config import TARGET_LUFS, VOICE_SR
 from sandbox.client import MessageView
 from sandbox.launch import running_bot
-from sandbox.testing import RunningSandbox
+from sandbox.testing import RunningSandbox, running_sandbox
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 FloatArray = npt.NDArray[np.float32]
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
@@ -64,30 +65,41 @@ def found_at_s(part: FloatArray, whole: FloatArray) -> float:
     return float((np.argmax(np.abs(likeness)) - (middle - 5 * VOICE_SR)) / VOICE_SR)
 
 
-@pytest.fixture
-async def live(sandbox: RunningSandbox, tmp_path: Path) -> AsyncIterator[RunningSandbox]:
-    """The sandbox with the real bot polling it."""
-    async with running_bot(sandbox.url, tmp_path / "var", log_path=tmp_path / "bot.log"):
-        await sandbox.wait_for_polling(timeout_s=120)
-        yield sandbox
+@dataclass(frozen=True)
+class Live:
+    """The real bot polling a sandbox; `var` is its DATA_DIR."""
+
+    sandbox: RunningSandbox
+    var: Path
 
 
-async def ask(live: RunningSandbox, path: Path, var: Path) -> tuple[MessageView, MessageView, Promise]:
-    track = await live.send_audio(path)
-    voice = await live.wait_for(lambda m: m.reply_to == track.message_id, timeout_s=60)
-    with closing(sqlite3.connect(var / "bot.db")) as connection:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Live]:
+    folder = tmp_path_factory.mktemp("live")
+    async with (
+        running_sandbox() as sandbox,
+        running_bot(sandbox.url, folder / "var", log_path=folder / "bot.log"),
+    ):
+        await sandbox.wait_for_polling(timeout_s=240)
+        yield Live(sandbox, folder / "var")
+
+
+async def ask(live: Live, path: Path) -> tuple[MessageView, MessageView, Promise]:
+    track = await live.sandbox.send_audio(path)
+    voice = await live.sandbox.wait_for(lambda m: m.reply_to == track.message_id, timeout_s=60)
+    with closing(sqlite3.connect(live.var / "bot.db")) as connection:
         query = "SELECT start_s, end_s FROM highlights ORDER BY id DESC LIMIT 1"
         return track, voice, Promise(*connection.execute(query).fetchone())
 
 
 async def test_a_song_comes_back_as_its_highlight(
-    live: RunningSandbox, tmp_path: Path, request: pytest.FixtureRequest
+    live: Live, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     for name in songs():
         path = request.getfixturevalue("song_path") if name == "synthesised" else Path(name)
-        track, voice, promise = await ask(live, path, tmp_path / "var")
+        track, voice, promise = await ask(live, path)
         ogg = tmp_path / "answer.ogg"
-        ogg.write_bytes(await live.download(voice.file_id))
+        ogg.write_bytes(await live.sandbox.download(voice.file_id))
 
         assert (voice.kind, voice.reply_to) == ("voice", track.message_id)
         with av.open(str(ogg)) as container:
@@ -108,25 +120,23 @@ async def test_a_song_comes_back_as_its_highlight(
         assert voice.media["file_size"] < 1024 * 1024  # above it clients show no waveform
 
 
-async def test_every_odd_file_gets_one_answer_in_words_or_sound(
-    live: RunningSandbox, shared_cases: Path
-) -> None:
+async def test_every_odd_file_gets_one_answer_in_words_or_sound(live: Live, shared_cases: Path) -> None:
     """Whatever is sent, one answer comes in time, and the bot lives on."""
     tracks: list[tuple[str, MessageView]] = []
     for n, path in enumerate(sorted(path for path in shared_cases.iterdir() if path.is_file())):
-        user = await live.add_person(7000 + n, "Somebody")
+        user = await live.sandbox.add_person(7000 + n, "Somebody")
         # Sent as a plain file: the name decides that it is taken for music, so that the decoder meets all of
         # them.
-        track = await live.send_document(path, file_name=f"{path.stem}.mp3", user=user)
+        track = await live.sandbox.send_document(path, file_name=f"{path.stem}.mp3", user=user)
         tracks.append((path.name, track))
     answers = {}
     for name, track in tracks:
-        await live.wait_for(
+        await live.sandbox.wait_for(
             lambda m, track=track: m.reply_to == track.message_id,  # type: ignore[misc]
             chat=track.chat_id,
             timeout_s=120,
         )
-        found = await live.messages(track.chat_id, from_bot=True)
+        found = await live.sandbox.messages(track.chat_id, from_bot=True)
         answers[name] = [message.kind for message in found if message.reply_to == track.message_id]
     assert {name: kinds for name, kinds in answers.items() if kinds not in (["voice"], ["text"])} == {}
     assert answers["f01_song.mp3"] == ["voice"]
@@ -134,7 +144,7 @@ async def test_every_odd_file_gets_one_answer_in_words_or_sound(
     texts = {
         name: m.text
         for name, track in tracks
-        for m in await live.messages(track.chat_id, from_bot=True)
+        for m in await live.sandbox.messages(track.chat_id, from_bot=True)
         if m.reply_to == track.message_id
     }
     assert [name for name, text in texts.items() if "Something went wrong" in text] == []
