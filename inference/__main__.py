@@ -116,10 +116,9 @@ async def _one(
             )
             if args.plot:
                 picture = args.plot if len(args.files) == 1 else _beside(args.plot, name)
-                picks = result.picks
-                await pool.run(
-                    curve_picture, result.analysis, picks.window, picks.runners_up, str(picture), name
-                )
+                analysis, picks = result.analysis, result.picks
+                title = " — ".join(filter(None, (analysis.performer, analysis.title))) or name
+                await pool.run(curve_picture, analysis, picks.window, picks.runners_up, str(picture), title)
         except Exception as exc:  # noqa: BLE001 - one file's fault must not stop the others
             return _failed(file, exc)
     return _found(file, result)

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import pickle
 import resource
+import stat
 import tempfile
 import threading
 import time
@@ -214,7 +215,7 @@ def _start_worker(
     for name in _ONE_THREAD:
         os.environ[name] = "1"  # noqa: TID251 - the only way to tell libraries that load later
     if cache_dir is not None or not _is_cache_writable():
-        chosen = cache_dir or Path(tempfile.gettempdir()) / f"audio-highlight-numba-{os.getuid()}"
+        chosen = cache_dir or _private_cache_dir()
         chosen.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault("NUMBA_CACHE_DIR", str(chosen))  # noqa: TID251 - as above
     connect(board)
@@ -232,6 +233,16 @@ def _is_cache_writable() -> bool:
     """Whether numba can keep its kernels beside librosa, where it looks first."""
     spec = importlib.util.find_spec("librosa")
     return spec is None or spec.origin is None or os.access(Path(spec.origin).parent, os.W_OK)
+
+
+def _private_cache_dir() -> Path:
+    """A folder that only this user can write: what lies in it is run."""
+    folder = Path(tempfile.gettempdir()) / f"audio-highlight-numba-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022:
+        return folder
+    return Path(tempfile.mkdtemp(prefix="audio-highlight-numba-"))
 
 
 def _raise_start_error() -> None:

@@ -139,6 +139,12 @@ def test_damaged_floats_are_heard_as_silence(write: WriteAudio, tmp_path: Path) 
     assert measure_dbtp(decode_span(tmp_path / "voice.ogg", 0.0, 4.0)) <= 0.0
 
 
+def test_full_disk_is_an_error_of_the_system(song_path: Path) -> None:
+    for cut in (cut_voice, lambda *args: cut_mp3(*args, title="T", performer="P")):
+        with pytest.raises(OSError, match="No space left"):
+            cut(song_path, Window(1.0, 6.0), "/dev/full")
+
+
 @pytest.mark.parametrize("sr", [8_000, 22_050, 44_100, 96_000])
 @pytest.mark.parametrize("n_channels", [1, 2])
 def test_own_channels_at_the_voices_rate(sr: int, n_channels: int, write: WriteAudio, tmp_path: Path) -> None:
