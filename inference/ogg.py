@@ -55,8 +55,10 @@ class FilePart:
 
     def read(self, n_bytes: int) -> bytes:
         left = self._link.end - self._link.start - self._position
+        if left <= 0:
+            return b""  # also after a seek to where a damaged header points, farther than a file can be
         self._file.seek(self._link.start + self._position)
-        got = self._file.read(max(0, min(n_bytes, left)))
+        got = self._file.read(min(n_bytes, left))
         self._position += len(got)
         return got
 

@@ -9,7 +9,7 @@ import pytest
 
 from inference.decode import DecodeLimits, decode_span, decode_track
 from inference.errors import InputRejected, Rejection
-from inference.ogg import find_links
+from inference.ogg import FilePart, find_links
 from inference.source import PacketIndex, open_source
 from sandbox.song import write_audio
 from tests.conftest import FloatArray, WriteAudio
@@ -190,6 +190,16 @@ def test_change_of_rate_inside_a_stream(tmp_path: Path, write: WriteAudio, sine:
     for part, pitch in ((border.samples[0, 9_600:38_400], 300), (border.samples[0, -48_000:], 500)):
         peak_hz = np.argmax(np.abs(np.fft.rfft(part))) * 48_000 / len(part)
         assert peak_hz == pytest.approx(pitch, abs=4), "the pitch moved"
+
+
+def test_header_that_points_beyond_any_file(write: WriteAudio) -> None:
+    path = write("a.wav", chirp(3.0, 44_100), 44_100)
+    with path.open("rb") as file:
+        part = FilePart(file, find_links(file)[0])
+        part.seek(2**63 - 1)
+        assert part.read(100) == b""
+        part.seek(-5)
+        assert part.read(4) == b"RIFF"
 
 
 def test_tags_and_cover(write: WriteAudio) -> None:
