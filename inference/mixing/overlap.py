@@ -28,8 +28,9 @@ class Part:
 
     def __init__(self, segment: Segment, load: Load) -> None:
         self.from_s = max(0.0, segment.enter_s - MARGIN_S)
-        waveform = load(segment.track, self.from_s, segment.leave_s + MARGIN_S)
-        samples = normalise(waveform, max_boost_db=MAX_BOOST_DB).waveform.samples
+        end_s = segment.leave_s + MARGIN_S
+        levelled = normalise(load(segment.track, self.from_s, end_s), max_boost_db=MAX_BOOST_DB)
+        samples = levelled.waveform.samples
         if samples.shape[0] == 1:
             samples = np.repeat(samples, 2, axis=0)
         self.samples: FloatArray = samples
@@ -38,6 +39,12 @@ class Part:
     def place(self, source_s: float) -> int:
         """The sample at a source time."""
         return round((source_s + self.shift_s - self.from_s) * MIX_SR)
+
+    def forget_before(self, source_s: float) -> None:
+        """Let go of what has been played, but for a margin."""
+        n_played = max(self.place(source_s) - round(MARGIN_S * MIX_SR), 0)
+        self.samples = self.samples[:, n_played:].copy()
+        self.from_s += n_played / MIX_SR
 
     def take(self, start: int, n_samples: int) -> FloatArray:
         """(2, n_samples) from sample `start`; silence beyond the track's ends."""
@@ -93,7 +100,7 @@ def on_grid(
 def in_step(
     leaving: Part, entering: Part, transition: Transition, n_join: int, n_after: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Both on the grid. Where the newcomer's attacks turn out late, all its bar lines are moved: `shift_s`."""
+    """Both on the grid. Where the newcomer's attacks turn out late, its bar lines are moved: `shift_s`."""
     grid_s = transition.grid_s
     out = on_grid(leaving, transition.leaving_s, grid_s, n_join, 0)
     into = on_grid(entering, transition.entering_s, grid_s, 0, n_after)

@@ -28,6 +28,7 @@ DECLICK_S = 0.012  # the fade at a cut
 FADE_IN_S = 0.03
 FADE_OUT_S = 1.0  # the last second still sounds
 BLOCK_S = 1.0
+SILENCE = 1e-3  # -60 dBFS, after levelling
 
 
 def render_mix(
@@ -63,7 +64,8 @@ def render_mix(
             writer.write(block)
 
         for block in mix_blocks(plan, load, shifts_ms):
-            pass_on(limiter.push(block))
+            for first in range(0, block.shape[1], MIX_SR):  # an overlap of 16 s is not oversampled at once
+                pass_on(limiter.push(block[:, first : first + MIX_SR]))
             done_s = min(writer.n_samples / MIX_SR, plan.total_s)
             report(Stage.MIXING, done_s, plan.total_s)
             if on_progress is not None:
@@ -103,6 +105,7 @@ def mix_blocks(plan: MixPlan, load: Load, shifts_ms: list[float] | None = None) 
         start = samples_at(transition.start_s)
         n_join, n_after = _seams(plan, i, start - now)
         yield from _solo(part, source, start - n_join - now, is_first=i == 0)
+        part.forget_before(transition.leaving_s[0])
         entering = Part(plan.segments[i + 1], load)
         joined = join(part, entering, transition, n_join, n_after)
         if shifts_ms is not None:
@@ -110,9 +113,15 @@ def mix_blocks(plan: MixPlan, load: Load, shifts_ms: list[float] | None = None) 
         yield joined
         now = start - n_join + joined.shape[1]
         part, source = entering, entering.place(transition.entering_s[-1]) + n_after
-    n_left = max(samples_at(plan.total_s) - now, 0)
-    blocks = [np.zeros((2, 0), np.float32), *_solo(part, source, n_left, is_first=not plan.transitions)]
-    yield _ended(np.concatenate(blocks, axis=1))
+    n_left = _audible(part, source, max(samples_at(plan.total_s) - now, 0))
+    n_fade = min(round(FADE_OUT_S * MIX_SR), n_left // 2)
+    gains = equal_power(n_fade)[0]
+    for block in _solo(part, source, n_left, is_first=not plan.transitions):
+        n_before_fade = max(n_left - n_fade, 0)  # from the start of this block
+        n_left -= block.shape[1]
+        tail = block[:, n_before_fade:]
+        done = n_fade - n_left - tail.shape[1]
+        yield np.concatenate((block[:, :n_before_fade], tail * gains[done : done + tail.shape[1]]), axis=1)
 
 
 def _seams(plan: MixPlan, i: int, n_solo_before: int) -> tuple[int, int]:
@@ -135,13 +144,7 @@ def _solo(part: Part, start: int, n_samples: int, *, is_first: bool) -> Iterator
         yield block
 
 
-def _ended(last: FloatArray) -> FloatArray:
-    """The end of the mix: a track's silent tail left out, then a fade of a second at most."""
-    loud = np.flatnonzero(np.abs(last).max(axis=0) > 1e-3) if last.shape[1] else np.zeros(0, np.int64)
-    if len(loud):
-        last = last[:, : int(loud[-1]) + 1]
-    n_fade = min(round(FADE_OUT_S * MIX_SR), last.shape[1] // 2)
-    out = last.copy()
-    if n_fade:
-        out[:, -n_fade:] *= equal_power(n_fade)[0]
-    return out
+def _audible(part: Part, start: int, n_samples: int) -> int:
+    """How many of the last samples to play: a track's silent tail is left out."""
+    loud = np.flatnonzero(np.abs(part.take(start, n_samples)).max(axis=0, initial=0.0) > SILENCE)
+    return int(loud[-1]) + 1 if len(loud) else n_samples
