@@ -21,10 +21,17 @@ if TYPE_CHECKING:
     from inference.errors import EngineError as EngineError
     from inference.errors import HighlightError as HighlightError
     from inference.errors import InputRejected as InputRejected
+    from inference.errors import MixTrackRejected as MixTrackRejected
     from inference.errors import ModelContractError as ModelContractError
     from inference.errors import Rejection as Rejection
     from inference.errors import WorkerLost as WorkerLost
     from inference.errors import WorkerTimeout as WorkerTimeout
+    from inference.mixing.nouns import MixOptions as MixOptions
+    from inference.mixing.nouns import MixPlan as MixPlan
+    from inference.mixing.nouns import MixResult as MixResult
+    from inference.mixing.plan import plan_mix as plan_mix
+    from inference.mixing.render import render_mix as render_mix
+    from inference.mixing.render import render_transition_preview as render_transition_preview
     from inference.pipeline import analyse_track as analyse_track
     from inference.pipeline import cut_mp3 as cut_mp3
     from inference.pipeline import cut_voice as cut_voice
@@ -52,11 +59,15 @@ _ROOMS = {
         "EngineError",
         "HighlightError",
         "InputRejected",
+        "MixTrackRejected",
         "ModelContractError",
         "Rejection",
         "WorkerLost",
         "WorkerTimeout",
     ),
+    "mixing.nouns": ("MixOptions", "MixPlan", "MixResult"),
+    "mixing.plan": ("plan_mix",),
+    "mixing.render": ("render_mix", "render_transition_preview"),
     "pipeline": ("analyse_track", "cut_mp3", "cut_voice", "make_highlight", "pick"),
     "plot": ("draw_curve",),
     "pool": ("WorkerPool",),

@@ -36,7 +36,7 @@ def draw_curve(
     _draw_interest(axes, analysis, window)
     _mark_windows(axes, window, others)
     _dress(axes, analysis.duration_s)
-    axes.set_title(_drawable(title), loc="left", color=INK, fontsize=13, weight="bold", pad=28)
+    axes.set_title(drawable(title), loc="left", color=INK, fontsize=13, weight="bold", pad=28)
     figure.savefig(str(path), format="png")
 
 
@@ -48,7 +48,7 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
-def _drawable(text: str) -> str:
+def drawable(text: str) -> str:
     """What the font can show; a dollar sign would begin a formula."""
     known = get_font(findfont(FontProperties())).get_charmap()
     text = " ".join("".join(char for char in text if char.isspace() or ord(char) in known).split())

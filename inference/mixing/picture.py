@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from inference.mixing.cover import key_colour
 from inference.mixing.nouns import Joint, MixPlan, time_code
+from inference.plot import drawable
 
 INK = "#1d2230"
 FAINT = "#9aa3b8"
@@ -50,7 +51,7 @@ def _draw_lane(axes: Axes, plan: MixPlan, place: int, name: str) -> None:
     segment = plan.segments[place]
     facts = [f"{segment.tempo_bpm:.0f} BPM" if segment.tempo_bpm else "no steady tempo"]
     facts += [segment.camelot] if segment.camelot else []
-    label = f"{time_code(segment.start_s)}  {_short(name)}  ({', '.join(facts)})"
+    label = f"{time_code(segment.start_s)}  {drawable(_short(name))}  ({', '.join(facts)})"
     # Beside the band, where there is room: after it in the picture's left half, before it in the right.
     is_late = times[0] > plan.total_s / 2
     axes.annotate(

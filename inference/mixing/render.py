@@ -20,6 +20,7 @@ from inference.mixing.master import Limiter, LoudnessMeter
 from inference.mixing.nouns import Joint, MixPlan, MixResult
 from inference.mixing.overlap import Load, Part, join, samples_at
 from inference.mixing.plan import preview_plan
+from inference.mixing.silence import n_audible
 from inference.mixing.warp import JOIN_S
 from inference.mixing.writer import MIX_SR, MixWriter, bit_rate_for
 from inference.progress import Stage, report
@@ -28,7 +29,6 @@ DECLICK_S = 0.012  # the fade at a cut
 FADE_IN_S = 0.03
 FADE_OUT_S = 1.0  # the last second still sounds
 BLOCK_S = 1.0
-SILENCE = 1e-3  # -60 dBFS, after levelling
 
 
 def render_mix(
@@ -113,7 +113,8 @@ def mix_blocks(plan: MixPlan, load: Load, shifts_ms: list[float] | None = None) 
         yield joined
         now = start - n_join + joined.shape[1]
         part, source = entering, entering.place(transition.entering_s[-1]) + n_after
-    n_left = _audible(part, source, max(samples_at(plan.total_s) - now, 0))
+    n_left = max(samples_at(plan.total_s) - now, 0)
+    n_left = n_audible(part.take(source, n_left), MIX_SR) or n_left  # a track's silent tail is left out
     n_fade = min(round(FADE_OUT_S * MIX_SR), n_left // 2)
     gains = equal_power(n_fade)[0]
     for block in _solo(part, source, n_left, is_first=not plan.transitions):
@@ -142,9 +143,3 @@ def _solo(part: Part, start: int, n_samples: int, *, is_first: bool) -> Iterator
             n_fade = min(round(FADE_IN_S * MIX_SR), block.shape[1])
             block[:, :n_fade] *= equal_power(n_fade)[1]
         yield block
-
-
-def _audible(part: Part, start: int, n_samples: int) -> int:
-    """How many of the last samples to play: a track's silent tail is left out."""
-    loud = np.flatnonzero(np.abs(part.take(start, n_samples)).max(axis=0, initial=0.0) > SILENCE)
-    return int(loud[-1]) + 1 if len(loud) else n_samples

@@ -7,7 +7,7 @@ import numpy as np
 from inference.datatypes import FloatArray
 
 with warnings.catch_warnings():
-    # pydub misses an ffmpeg binary to open files with (here it gets samples), and its sources an older Python.
+    # pydub misses an ffmpeg binary to open files with (here it gets samples), and an older Python.
     warnings.simplefilter("ignore")
     from pydub import AudioSegment
     from pydub.silence import detect_leading_silence
@@ -22,5 +22,5 @@ def n_audible(y: FloatArray, sr: int) -> int:
         return 0
     pcm = (np.clip(y, -1.0, 1.0) * np.iinfo(np.int16).max).astype("<i2")
     segment = AudioSegment(pcm.T.tobytes(), sample_width=2, frame_rate=sr, channels=y.shape[0])
-    silent_ms = detect_leading_silence(segment.reverse(), THRESHOLD_DBFS, STEP_MS)
+    silent_ms = int(detect_leading_silence(segment.reverse(), THRESHOLD_DBFS, STEP_MS))
     return max(0, y.shape[1] - silent_ms * sr // 1000)
