@@ -15,7 +15,7 @@ from inference.config import FeatureConfig
 from inference.datatypes import FloatArray, TrackFeatures
 from inference.filters import mel_filters
 
-POWER_FLOOR = 1e-10  # -100 dB re a full-scale sine: below the noise of any 16-bit recording
+POWER_FLOOR = 1e-14  # -140 dB re a full-scale sine: a recording at -40 dB still keeps its own quiet parts
 DYNAMIC_RANGE = (
     1e-8  # onsets are looked for in the 80 dB under the loudest band so far, as librosa's top_db does
 )

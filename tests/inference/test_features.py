@@ -52,7 +52,7 @@ def test_mel_equals_librosas_pooled_in_power() -> None:
     power = librosa_mel(y)
     edges = np.arange(0, power.shape[1], CONFIG.pool)
     counts = np.diff(np.append(edges, power.shape[1]))
-    expected = 10 * np.log10(np.maximum(1e-10, np.add.reduceat(power, edges, axis=1) / counts))
+    expected = 10 * np.log10(np.maximum(1e-14, np.add.reduceat(power, edges, axis=1) / counts))
     np.testing.assert_allclose(extract_features(y).mel, expected.T, atol=0.01)
 
 
@@ -61,12 +61,12 @@ def test_onset_envelope_equals_librosas_onset_strength() -> None:
     import librosa
 
     y = noise(6) * (np.arange(6 * CONFIG.sr) % (CONFIG.sr // 2) < 3000)
-    level = librosa.power_to_db(librosa_mel(y.astype(np.float32)), amin=1e-10, top_db=None)
+    level = librosa.power_to_db(librosa_mel(y.astype(np.float32)), amin=1e-14, top_db=None)
     level = np.maximum(level, level.max() - 80)
     expected = librosa.onset.onset_strength(S=level, sr=CONFIG.sr, hop_length=CONFIG.hop_length)
     got = extract_features(y).onset_envelope
-    # The floor follows the loudest band so far, so the first beat may differ.
-    np.testing.assert_allclose(got[40:], expected[40:], atol=0.05)
+    # The floor follows the loudest band so far: a rise from silence may be up to a decibel or two higher.
+    np.testing.assert_allclose(got[40:], expected[40:], rtol=0.08, atol=0.05)
 
 
 @settings(max_examples=15, deadline=None)
@@ -105,8 +105,8 @@ def test_bad_samples_are_read_as_silence() -> None:
 
 def test_silence_is_at_the_floor_without_chroma_or_onsets() -> None:
     features = extract_features(np.zeros(10 * CONFIG.sr))
-    assert (features.mel == -100).all()
-    assert (features.loudness_db == -100).all()
+    assert (features.mel == -140).all()
+    assert (features.loudness_db == -140).all()
     assert not features.chroma.any()
     assert not features.onset_envelope.any()
 

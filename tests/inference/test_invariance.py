@@ -14,6 +14,7 @@ from inference.datatypes import FloatArray, InterestCurve
 from inference.decode import decode_mono
 from inference.features import extract_features
 from inference.model import InterestModel
+from inference.window import pick_windows
 from sandbox.song import Span, synthesise_song, write_audio
 
 pytestmark = pytest.mark.slow
@@ -42,10 +43,8 @@ def song() -> FloatArray:
 
 
 def pick_s(curve: InterestCurve) -> float:
-    """Start of the best half minute, before any snapping."""
-    total = np.concatenate([[0.0], np.cumsum(curve.values)])
-    n = round(LENGTH_S / curve.hop_s)
-    return float((total[n:] - total[:-n]).argmax()) * curve.hop_s
+    """Start of the picked half minute, before it is moved to a bar."""
+    return pick_windows(curve, len(curve.values) * curve.hop_s, LENGTH_S).window.start_s
 
 
 def test_the_pick_is_the_double_chorus(hear: Hear, song: FloatArray) -> None:
