@@ -1,6 +1,7 @@
 """What happened, in order: the source of live pages and of waiting without sleeping."""
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from sandbox.refusals import Json
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change. `revision` counts from 1; `kind` names the shape of `payload`."""
+    """One change. `revision` counts up; `kind` names the shape of `payload`."""
 
     revision: int
     kind: str
@@ -45,7 +46,9 @@ class Feed:
     def __init__(self, keep: int = 5000) -> None:
         self._events: deque[Event] = deque(maxlen=keep)
         self._bell = Bell()
-        self.revision = 0
+        # A server that starts again counts on above its predecessor: who asks for something older
+        # is told to read everything anew.
+        self.revision = time.time_ns() // 1_000_000
         self.is_closed = False
 
     def publish(self, kind: str, payload: Json) -> int:
@@ -57,7 +60,7 @@ class Feed:
     def since(self, revision: int) -> list[Event] | None:
         """Events after `revision`; None when some of them are no longer kept (read everything again)."""
         if revision > self.revision:
-            return None  # a server that restarted counts from one again
+            return None
         missing = self.revision - revision
         if missing > len(self._events):
             return None

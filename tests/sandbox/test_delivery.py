@@ -176,12 +176,15 @@ async def test_a_restart_keeps_chats_files_and_unconfirmed_updates(
     async with running_sandbox(tmp_path) as first, bot_for(first) as bot:
         track = await first.send_audio(tones["mp3"])
         await bot.send_message(LISTENER_ID, "noted")
+        revision = (await first._get("state"))["revision"]
     async with running_sandbox(tmp_path) as second, bot_for(second) as bot:
         assert [m.text for m in await second.messages(from_bot=True)] == ["noted"]
         assert await second.download(track.file_id) == tones["mp3"].read_bytes()
         (update,) = await bot.get_updates()
         assert update.message is not None
         assert update.message.message_id == track.message_id
+        changes = await second._get("changes", since=revision)
+        assert changes["events"] is None  # an open page reads everything anew
         later = await second.send_text("later")
         assert later.message_id == 3
 
