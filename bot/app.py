@@ -20,6 +20,7 @@ from bot.db.engine import Database, create_engine
 from bot.db.migrate import migrate
 from bot.domain import JobKind
 from bot.handlers import build_router
+from bot.incoming import loads
 from bot.metrics import Metrics, StageClock, TelegramMeter
 from bot.middlewares.bans import BanMiddleware
 from bot.middlewares.groups import GroupsMiddleware
@@ -67,7 +68,7 @@ def build_bot(settings: Settings) -> Bot:
     server = TelegramAPIServer.from_base(settings.telegram_api_base, is_local=settings.telegram_local_api)
     return Bot(
         settings.bot_token.get_secret_value(),
-        session=AiohttpSession(api=server, timeout=REQUEST_TIMEOUT_S),
+        session=AiohttpSession(api=server, timeout=REQUEST_TIMEOUT_S, json_loads=loads),
         default=DefaultBotProperties(parse_mode="HTML", link_preview_is_disabled=True),
     )
 
@@ -168,7 +169,7 @@ class App:
             heavy_slots=pool.workers + 1,  # one downloads or sends while the others compute
         )
         self.dispatcher = self._dispatcher(core, texts)
-        self.poller = Poller(self.dispatcher, bot)
+        self.poller = Poller(self.dispatcher, bot, database)
         self.webhook = self._webhook()
         self.routine = Routine(settings, self.notify_team)
         self.health.checks["storage"] = self._check_storage

@@ -6,6 +6,7 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bot.domain import Letter, Thread
+from bot.keyboards import Number, PageNumber
 from bot.texts import Texts
 
 
@@ -19,15 +20,15 @@ class ThreadPress(CallbackData, prefix="ft"):
     """In the team's chat. `action`: done (in the list: page stays), close (under a letter), page."""
 
     action: str
-    thread_id: int = 0
-    page: int = 0
+    thread_id: Number = 0
+    page: PageNumber = 0
 
 
 class BroadcastPress(CallbackData, prefix="fb"):
     """`action`: send, cancel, stop."""
 
     action: str
-    broadcast_id: int
+    broadcast_id: Number
 
 
 def _button(text: str, press: CallbackData) -> InlineKeyboardButton:

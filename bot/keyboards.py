@@ -6,14 +6,19 @@ that was made up leads nowhere.
 """
 
 from enum import StrEnum
+from typing import Annotated
 
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
+from pydantic import Field
 
 from bot.domain import AnswerKind, Highlight, HighlightOptions, Listener, Opinion
 from bot.texts import Texts
 from inference.config import LENGTHS_S
 
+# What somebody made up may be any number: storage holds 64 bits of it.
+Number = Annotated[int, Field(ge=0, lt=2**63)]
+PageNumber = Annotated[int, Field(ge=0, lt=1_000_000)]
 LANGUAGES = {"en": "English", "ru": "Русский"}
 
 
@@ -37,15 +42,15 @@ class Button(StrEnum):
 
 class AnswerPress(CallbackData, prefix="h"):
     button: Button
-    revision: int
+    revision: Number
 
 
 class HistoryPress(CallbackData, prefix="y"):
     """`highlight_id` 0: show the page `page`."""
 
     owner_id: int
-    page: int
-    highlight_id: int = 0
+    page: PageNumber
+    highlight_id: Number = 0
 
 
 class SettingPress(CallbackData, prefix="s"):

@@ -6,7 +6,7 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardMarkup
 
 from bot.domain import MixDraft
-from bot.keyboards import button
+from bot.keyboards import Number, button
 from bot.texts import Texts
 from inference.config import LENGTHS_S
 
@@ -31,7 +31,7 @@ class MixAction(StrEnum):
 
 
 class MixPress(CallbackData, prefix="m"):
-    mix_id: int
+    mix_id: Number
     action: MixAction
     value: str = ""
 

@@ -4,7 +4,7 @@ Telegram forgets an update as soon as a later offset is asked for. aiogram's own
 still run, so a kill loses what they had not written down yet. Here the next batch is asked for only when the
 handlers of this one are through: after a kill Telegram sends the batch again, and handlers are safe to repeat
 (a job is unique on its message). Updates of one chat are handled in order, those of different chats side by
-side.
+side. While storage is in trouble updates stay with Telegram, which keeps them for a day.
 """
 
 import asyncio
@@ -14,10 +14,18 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from aiogram import Bot, Dispatcher
-from aiogram.exceptions import TelegramAPIError, TelegramConflictError, TelegramRetryAfter
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramAPIError,
+    TelegramConflictError,
+    TelegramRetryAfter,
+)
 from aiogram.methods import GetUpdates
 from aiogram.types import Update
 from aiogram.types.update import UpdateTypeLookupError
+
+from bot.db.engine import STORAGE_TRIES, STORAGE_TROUBLE, Database
+from bot.incoming import readable_updates
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +47,12 @@ def chat_of(update: Update) -> int:
 
 
 class Poller:
-    def __init__(self, dispatcher: Dispatcher, bot: Bot) -> None:
+    def __init__(self, dispatcher: Dispatcher, bot: Bot, database: Database) -> None:
         self._dispatcher = dispatcher
         self._bot = bot
+        self._database = database
+        self._handled: set[int] = set()  # of a batch that is not through
+        self._failures: dict[int, int] = {}  # update -> how often storage failed it
         self._offset: int | None = None
         self._allowed = dispatcher.resolve_used_update_types()
         self.last_success: float | None = None  # time.monotonic(); for health checks
@@ -60,7 +71,7 @@ class Poller:
                 except TelegramRetryAfter as exc:
                     await asyncio.sleep(exc.retry_after)
                     continue
-                except TelegramAPIError as exc:
+                except (TelegramAPIError, ClientDecodeError) as exc:
                     delay_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
                     failures += 1
                     logger.warning("getUpdates failed (%s), again in %.0f s", type(exc).__name__, delay_s)
@@ -70,15 +81,23 @@ class Poller:
                 if updates:
                     handling = tasks.create_task(self._handle(updates))
                     try:
-                        await asyncio.shield(handling)
+                        is_through = await asyncio.shield(handling)
                     except asyncio.CancelledError:
                         await asyncio.wait({handling})
                         await self._confirm()
                         raise
+                    if not is_through:
+                        await self._database.wait_until_writable()
 
     async def _ask(self, timeout_s: int, limit: int | None = None) -> list[Update]:
         ask = GetUpdates(offset=self._offset, timeout=timeout_s, limit=limit, allowed_updates=self._allowed)
-        updates = await self._bot(ask, request_timeout=timeout_s + 15)
+        try:
+            updates = await self._bot(ask, request_timeout=timeout_s + 15)
+        except ClientDecodeError as exc:
+            try:
+                updates = readable_updates(exc.data, self._bot)
+            except ValueError:  # a proxy's page, say: nothing in it is ours
+                raise exc from None
         self.last_success = time.monotonic()
         return updates
 
@@ -88,7 +107,8 @@ class Poller:
             async with asyncio.timeout(3.0):
                 await self._ask(0, limit=1)
 
-    async def _handle(self, updates: list[Update]) -> None:
+    async def _handle(self, updates: list[Update]) -> bool:
+        """A batch. False: storage is away; what it failed stays with Telegram, to be asked for again."""
         by_chat: dict[int, list[Update]] = {}
         for update in updates:
             by_chat.setdefault(chat_of(update), []).append(update)
@@ -97,12 +117,33 @@ class Poller:
                 for chat_updates in by_chat.values():
                     tasks.create_task(self._in_order(chat_updates))
         except TimeoutError:
-            logger.error("handlers took over %.0f s and were ended", PATIENCE_S)
+            if not await self._database.is_writable():
+                self._failures |= {u.update_id: 1 for u in updates if u.update_id not in self._handled}
+            else:
+                logger.error("handlers took over %.0f s and were ended", PATIENCE_S)
+        waiting = [u.update_id for u in updates if u.update_id in self._failures]
+        if waiting:
+            self._offset = waiting[0]
+            return False
+        self._handled.clear()
         self._offset = updates[-1].update_id + 1
+        return True
 
     async def _in_order(self, updates: Iterable[Update]) -> None:
         for update in updates:
+            if update.update_id in self._handled:
+                continue
+            failures = self._failures.get(update.update_id, 0)
+            may_wait = failures + 1 < STORAGE_TRIES
             try:
-                await self._dispatcher.feed_update(self._bot, update)
+                await self._dispatcher.feed_update(self._bot, update, may_wait=may_wait, is_told=failures > 0)
+            except STORAGE_TROUBLE as exc:
+                if may_wait:  # the chat's next ones wait too, for their order
+                    logger.warning("update %d waits for storage: %s", update.update_id, exc)
+                    self._failures[update.update_id] = failures + 1
+                    return
+                logger.exception("update %d could not be handled", update.update_id)
             except Exception:  # the error handlers failed too; the next update must not suffer
                 logger.exception("update %d could not be handled", update.update_id)
+            self._failures.pop(update.update_id, None)
+            self._handled.add(update.update_id)

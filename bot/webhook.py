@@ -16,8 +16,9 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from bot.db import fleet
-from bot.db.engine import Database
+from bot.db.engine import STORAGE_TRIES, STORAGE_TROUBLE, Database
 from bot.db.fleet import Letterbox
+from bot.incoming import loads
 from bot.polling import PATIENCE_S, chat_of
 from bot.services.fleet import Fleet
 from bot.services.jobs import Bell
@@ -57,7 +58,7 @@ class Webhook:
         told = request.headers.get(SECRET_HEADER, "")
         if not hmac.compare_digest(told.encode(), self._secret.encode()):
             return web.Response(status=401)
-        payload: dict[str, Any] = await request.json()
+        payload: dict[str, Any] = await request.json(loads=loads)
         try:
             update = Update.model_validate(payload, context={"bot": self._bot})
         except ValidationError:
@@ -85,8 +86,12 @@ class Webhook:
         while not self._is_stopping:
             async with free:
                 rope = self._bell.rope
-                async with self._database.write() as session:
-                    letter = await fleet.claim(session, self._fleet.id)
+                try:
+                    async with self._database.write() as session:
+                        letter = await fleet.claim(session, self._fleet.id)
+                except STORAGE_TROUBLE:
+                    await self._database.wait_until_writable()
+                    continue
             if letter is None:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_EVERY_S):
@@ -99,11 +104,28 @@ class Webhook:
             task.add_done_callback(lambda _: free.release())
 
     async def _handle_one(self, letter: Letterbox) -> None:
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                await self._dispatcher.feed_raw_update(self._bot, letter.payload)
-        except Exception:  # one update's fault must not end the others; the errors handler has had its turn
-            logger.exception("update %d was not handled", letter.update_id)
-        async with self._database.write() as session:
-            await fleet.done(session, letter.update_id)
+        for tries in range(1, STORAGE_TRIES + 1):
+            may_wait = tries < STORAGE_TRIES
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._dispatcher.feed_raw_update(
+                        self._bot, letter.payload, may_wait=may_wait, is_told=tries > 1
+                    )
+            except Exception as exc:  # one update's fault must not end the others; errors.py has had its turn
+                if may_wait and isinstance(exc, STORAGE_TROUBLE) and not isinstance(exc, TimeoutError):
+                    await self._database.wait_until_writable()
+                    continue
+                logger.exception("update %d was not handled", letter.update_id)
+            break
+        await self._tick_off(letter)
+
+    async def _tick_off(self, letter: Letterbox) -> None:
+        while True:
+            try:
+                async with self._database.write() as session:
+                    await fleet.done(session, letter.update_id)
+            except STORAGE_TROUBLE:
+                await self._database.wait_until_writable()
+            else:
+                break
         self._bell.ring()  # the chat's next one may be taken

@@ -7,15 +7,25 @@ Inside one process they also queue on a lock, which is fair, instead of polling 
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 BUSY_TIMEOUT_MS = 15_000
+# What a storage that is away for a while raises: locked, full, read-only; PostgreSQL restarting.
+STORAGE_TROUBLE = (OperationalError, InterfaceError, OSError)
+LOOK_AGAIN_S = (1.0, 2.0, 5.0, 10.0)
+STORAGE_TRIES = (
+    3  # of one thing, each with a storage that works again: after them it is the thing's own fault
+)
+
+logger = logging.getLogger(__name__)
 
 
 def create_engine(url: str, *, foreign_keys: bool = True) -> AsyncEngine:
@@ -65,6 +75,26 @@ class Database:
         """Commits at the end of the block, rolls back if it raises."""
         async with self._writing, self._writers.begin() as session:
             yield session
+
+    async def is_writable(self) -> bool:
+        """Whether something can be written now: not locked by another process, not full, not read-only."""
+        try:
+            async with self.write() as session:
+                await session.execute(text("INSERT INTO chats (id, kind) VALUES (0, 'probe')"))
+                await session.execute(text("DELETE FROM chats WHERE id = 0"))
+        except STORAGE_TROUBLE:
+            return False
+        return True
+
+    async def wait_until_writable(self) -> None:
+        logger.error("storage is in trouble, waiting for it")
+        tries = 0
+        while True:
+            await asyncio.sleep(LOOK_AGAIN_S[min(tries, len(LOOK_AGAIN_S) - 1)])
+            if await self.is_writable():
+                logger.info("storage is well again")
+                return
+            tries += 1
 
     async def close(self) -> None:
         await self.engine.dispose()

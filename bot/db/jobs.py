@@ -194,7 +194,8 @@ def _claim_statement() -> ReturningUpdate[JobRow]:
         .where(
             queued.state == JobState.QUEUED,
             queued.lane == lane,
-            queued.not_before <= now,
+            # A clock that was set back must not hold what was delayed by the old one.
+            or_(queued.not_before <= now, queued.created_at > now, queued.started_at > now),
             in_work < bindparam("user_parallel", type_=Integer),
             ~album_mate_first,
             ~chat_is_elsewhere,

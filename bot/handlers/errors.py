@@ -10,6 +10,7 @@ from aiogram.filters import ExceptionTypeFilter
 from aiogram.types import ErrorEvent, Message, ReplyParameters, Update
 from aiogram_i18n import I18nContext
 
+from bot.db.engine import STORAGE_TROUBLE
 from bot.domain import RequestRefused
 from bot.services.recipes import Notify
 from bot.services.sender import DeliveryUncertain
@@ -29,7 +30,7 @@ HARMLESS = (
 async def answer(update: Update, text: str) -> None:
     """Where the user looks: a notice on the pressed button, else a reply to the message."""
     query = update.callback_query
-    with suppress(TelegramAPIError, DeliveryUncertain):
+    with suppress(TelegramAPIError, DeliveryUncertain, *STORAGE_TROUBLE):
         if query is not None:
             await query.answer(text[:200], show_alert=True)
         elif isinstance(message := update.message, Message):
@@ -52,6 +53,23 @@ async def on_undelivered(event: ErrorEvent) -> None:
     logger.info("answer not delivered: %s", type(event.exception).__name__)
 
 
+async def on_storage_trouble(
+    event: ErrorEvent,
+    texts: Texts,
+    notify: Notify,
+    i18n: I18nContext | None = None,
+    may_wait: bool = False,
+    is_told: bool = False,
+) -> None:
+    """A locked database or a full disk passes. `may_wait`: who fed the update keeps it and comes again."""
+    if not may_wait:
+        await on_anything(event, texts, notify, i18n)
+        return
+    if not is_told:
+        await answer(event.update, texts.get(i18n.locale if i18n else "en", "storage-trouble"))
+    raise event.exception
+
+
 async def on_anything(
     event: ErrorEvent, texts: Texts, notify: Notify, i18n: I18nContext | None = None
 ) -> None:
@@ -69,5 +87,6 @@ def build_router() -> Router:
     router = Router(name="errors")
     router.errors.register(on_refused, ExceptionTypeFilter(RequestRefused))
     router.errors.register(on_undelivered, ExceptionTypeFilter(TelegramForbiddenError, DeliveryUncertain))
+    router.errors.register(on_storage_trouble, ExceptionTypeFilter(*STORAGE_TROUBLE))
     router.errors.register(on_anything)
     return router

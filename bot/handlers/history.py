@@ -1,5 +1,6 @@
 """/history, and the same highlights inline in any chat."""
 
+import re
 from contextlib import suppress
 
 from aiogram import Bot, Router
@@ -73,7 +74,7 @@ async def on_press(
 async def on_inline(
     query: InlineQuery, listener: Listener, history: HistoryService, i18n: I18nContext
 ) -> None:
-    offset = int(query.offset) if query.offset.isdigit() else 0
+    offset = int(query.offset) if re.fullmatch(r"[0-9]{1,6}", query.offset) else 0
     found, following = await history.search(listener.id, query.query, offset)
     results = [
         InlineQueryResultCachedVoice(

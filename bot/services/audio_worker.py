@@ -69,6 +69,8 @@ class AudioWorker:
         """The answer to an order; an error is one too, and the front end knows what to do with its family."""
         started = asyncio.get_running_loop().time()
         outcome = "failed"
+        if self._work_dir is not None:  # somebody may have tidied it away
+            self._work_dir.mkdir(parents=True, exist_ok=True)
         with (
             log_context(order=name),
             tempfile.TemporaryDirectory(prefix="order-", dir=self._work_dir) as folder,

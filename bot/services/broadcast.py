@@ -16,7 +16,7 @@ from aiogram.methods import TelegramMethod
 from aiogram.types import Message
 
 from bot.db import broadcasts, jobs
-from bot.db.engine import Database
+from bot.db.engine import STORAGE_TROUBLE, Database
 from bot.domain import Broadcast, BroadcastProgress, BroadcastState, Job, JobKind, JobRequest, Lane
 from bot.feedback_buttons import broadcast_keyboard
 from bot.services.jobs import Bell, JobService
@@ -91,6 +91,14 @@ class BroadcastService:
 
     async def run(self) -> None:
         """The feeder: until cancelled."""
+        while True:
+            try:
+                await self._run()
+            except STORAGE_TROUBLE as exc:
+                logger.warning("a broadcast waits for storage: %s", exc)
+                await self._database.wait_until_writable()
+
+    async def _run(self) -> None:
         ticks = 0
         while True:
             rope = self._bell.rope

@@ -44,7 +44,8 @@ def is_wanted_again(job: Job, press: str | None, now: datetime) -> bool:
     """Whether a press means a new answer, although there was a job for it."""
     if press is None or job.payload.get("press") == press or job.finished_at is None:
         return False
-    return job.state is not JobState.DONE or now - job.finished_at > SECOND_TAP
+    is_second_tap = timedelta(0) <= now - job.finished_at <= SECOND_TAP  # below: the clock was set back
+    return job.state is not JobState.DONE or not is_second_tap
 
 
 class JobService:

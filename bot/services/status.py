@@ -14,10 +14,9 @@ from datetime import timedelta
 
 from aiogram import Bot
 from aiogram.exceptions import TelegramAPIError, TelegramBadRequest, TelegramForbiddenError
-from sqlalchemy.exc import OperationalError
 
 from bot.db import jobs, people
-from bot.db.engine import Database
+from bot.db.engine import STORAGE_TROUBLE, Database
 from bot.db.models import utc_now
 from bot.domain import Job, JobState, Lane, Stage
 from bot.services.jobs import Bell
@@ -81,7 +80,7 @@ class StatusBoard:
                 rope = self._bell.rope
                 try:
                     await self._reconcile(tasks)
-                except OperationalError as exc:
+                except STORAGE_TROUBLE as exc:
                     logger.warning("cannot read what to show: %s", type(exc).__name__)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(TICK_S):
@@ -121,7 +120,7 @@ class StatusBoard:
                 await self._forget_message(chat_id)
         except TelegramForbiddenError:
             await self._forget_message(chat_id)
-        except (TelegramAPIError, DeliveryUncertain, OperationalError) as exc:
+        except (TelegramAPIError, DeliveryUncertain, *STORAGE_TROUBLE) as exc:
             logger.info("status not shown: %s", type(exc).__name__, extra={"chat_id": chat_id})
         finally:
             self._busy.discard(chat_id)

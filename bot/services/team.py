@@ -25,7 +25,7 @@ class TeamService:
         async with self._database.read() as session:
             threads, n_open = await feedback.open_threads(session, limit=PAGE, offset=PAGE * page)
         if not threads and page > 0:  # the last one of the last page was done
-            return await self.open_threads(locale, page=page - 1)
+            return await self.open_threads(locale, page=max(0, -(-n_open // PAGE) - 1))
         if not threads:
             return self.texts.get(locale, "team-none-open"), None
         lines = "\n".join(self._line(locale, thread) for thread in threads)

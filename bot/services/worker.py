@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from aiogram import Bot
@@ -27,10 +28,9 @@ from aiogram.exceptions import (
     TelegramServerError,
 )
 from aiogram.methods import SendMessage
-from sqlalchemy.exc import OperationalError
 
 from bot.db import jobs, people
-from bot.db.engine import Database
+from bot.db.engine import STORAGE_TROUBLE, Database
 from bot.db.models import utc_now
 from bot.domain import BACKGROUND, Job, JobKind, JobState, Lane, Stage
 from bot.logs import log_context
@@ -50,6 +50,7 @@ MAX_ATTEMPTS = 5
 JOB_LIMIT_S = 1800.0
 BACKOFF_S = 2.0
 BACKOFF_CAP_S = 120.0
+OUTAGE_PATIENCE = timedelta(hours=6)  # how long a job outlives Telegram's absence
 ACTION_EVERY_S = 4.5  # a chat action fades after 5 s
 ACTIONS = {JobKind.CURVE: ChatAction.UPLOAD_PHOTO}
 LIMBO_EVERY_S = 20.0
@@ -61,10 +62,11 @@ PASSING = (
     TelegramRetryAfter,
     DeliveryUncertain,
     DownloadFailed,
-    OperationalError,
     WorkerLost,
-    OSError,
+    *STORAGE_TROUBLE,
 )
+# Telegram or the line to it is down: that says nothing about the job.
+OUTAGE = (TelegramNetworkError, TelegramServerError, TelegramRetryAfter)
 # What Telegram answers where voice messages are off, by a user's privacy settings or a group's permissions.
 VOICE_OFF = ("VOICE_MESSAGES_FORBIDDEN", "not enough rights to send voice")
 
@@ -102,6 +104,7 @@ class Worker:
         self._slots = {Lane.HEAVY: heavy_slots, Lane.LIGHT: light_slots}
         self._work_dir = work_dir
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._unsettled: set[int] = set()  # done with here, which storage could not be told
         self._tasks = asyncio.TaskGroup()
         self._is_stopping = False
 
@@ -135,7 +138,7 @@ class Worker:
                 await self._delivery.resolve(job, self._recipes[job.kind].confirm)
             except TelegramForbiddenError:
                 await self._finish(job, "blocked")
-            except (TelegramAPIError, OperationalError) as exc:
+            except (TelegramAPIError, *STORAGE_TROUBLE) as exc:
                 logger.warning("fate of the answer still unknown: %s", type(exc).__name__)
 
     async def run(self) -> None:
@@ -170,8 +173,20 @@ class Worker:
     async def _watch_limbo(self) -> None:
         while True:
             await asyncio.sleep(LIMBO_EVERY_S)
-            await self._take_over()
-            await self._settle_limbo()
+            try:
+                await self._requeue_unsettled()
+                await self._take_over()
+                await self._settle_limbo()
+            except STORAGE_TROUBLE as exc:
+                logger.warning("storage is in trouble (%s), looking again later", type(exc).__name__)
+
+    async def _requeue_unsettled(self) -> None:
+        for job_id in list(self._unsettled):
+            async with self._database.write() as session:
+                await jobs.requeue(session, job_id, states=(JobState.RUNNING,))
+            self._unsettled.discard(job_id)
+            logger.info("job %d is tried again, storage is back", job_id, extra={"job_id": job_id})
+            self._service.bell.ring()
 
     async def _serve(self, lane: Lane, n_slots: int) -> None:
         free = asyncio.Semaphore(n_slots)
@@ -186,8 +201,8 @@ class Worker:
             rope = self._service.bell.rope
             try:
                 job = await self._service.claim(lane)
-            except OperationalError:
-                logger.exception("cannot claim, storage is in trouble")
+            except STORAGE_TROUBLE as exc:
+                logger.warning("cannot claim, storage is in trouble: %s", exc)
                 await asyncio.sleep(BACKOFF_S)
                 continue
             if job is None:
@@ -237,6 +252,8 @@ class Worker:
         async with self._database.read() as session:
             listener = await people.get_listener(session, job.user_id)
         recipe = self._recipes[job.kind]
+        if self._work_dir is not None:  # somebody may have tidied it away
+            self._work_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f"job-{job.id}-", dir=self._work_dir) as folder:
             desk = Desk(Path(folder), listener, lambda stage: self._board.stage(job, stage))
             async with self._acting(job):
@@ -281,10 +298,9 @@ class Worker:
     async def _settle_error(self, job: Job, exc: Exception) -> None:
         try:
             await self._after_error(job, exc)
-        except (
-            Exception
-        ):  # still the job loop; storage is probably in trouble, and a restart re-queues the job
-            logger.exception("could not settle the job")
+        except Exception:  # still the job loop; storage is probably in trouble
+            logger.exception("could not settle the job, it is tried again later")
+            self._unsettled.add(job.id)
 
     async def _after_error(self, job: Job, exc: Exception) -> None:
         """The road of the error's family; see the module's docstring."""
@@ -304,10 +320,16 @@ class Worker:
             logger.warning("cached answer refused (%s), making it again", exc.message)
             async with self._database.write() as session:
                 await jobs.requeue(session, job.id, lane=Lane.HEAVY, payload=job.payload | {"is_stale": True})
-        elif isinstance(exc, PASSING) and job.attempts < MAX_ATTEMPTS:
+        elif (isinstance(exc, PASSING) and job.attempts < MAX_ATTEMPTS) or (
+            isinstance(exc, OUTAGE) and self._is_patient(job)
+        ):
             await self._retry(job, exc)
         else:
             await self._our_fault(job, exc)
+
+    @staticmethod
+    def _is_patient(job: Job) -> bool:
+        return job.kind not in BACKGROUND and utc_now() - job.created_at < OUTAGE_PATIENCE
 
     async def _retry(self, job: Job, exc: Exception) -> None:
         doublings = min(job.attempts - 1, 10)
@@ -318,7 +340,9 @@ class Worker:
         if isinstance(exc, DeliveryUncertain):
             return  # stays SENDING: it is looked for before anything is sent again
         async with self._database.write() as session:
-            await jobs.requeue(session, job.id, delay_s=delay_s)
+            # An outage uses up no attempt beyond those that lengthen the delay.
+            refund = isinstance(exc, OUTAGE) and job.attempts >= MAX_ATTEMPTS
+            await jobs.requeue(session, job.id, delay_s=delay_s, refund=refund)
 
     async def _our_fault(self, job: Job, exc: Exception) -> None:
         incident = secrets.token_hex(3)
@@ -341,7 +365,8 @@ class Worker:
         except JobGone:
             logger.info("cancelled meanwhile")
         except (*PASSING, TelegramAPIError) as exc:
-            if job.attempts <= MAX_ATTEMPTS and isinstance(exc, PASSING):
+            is_outage = isinstance(exc, OUTAGE) and self._is_patient(job)
+            if is_outage or (job.attempts <= MAX_ATTEMPTS and isinstance(exc, PASSING)):
                 await self._retry(job, exc)
             else:
                 logger.warning("could not even apologise: %s", type(exc).__name__)

@@ -52,3 +52,4 @@ refused-user-queue-full = { $limit ->
 }
 slow-down = That's a lot at once! I'll answer again in a minute.
 apology = Something went wrong on my side, sorry. Please send the track again; if it keeps happening, mention the number { $incident }.
+storage-trouble = I have trouble with my storage just now. Your message is not lost: I will get to it as soon as I can write again, no need to send it twice.
