@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import soxr
 
+from inference.config import CLEAR_CONFIDENCE
 from inference.datatypes import InterestCurve
 from inference.features import extract_features
 from inference.model import InterestModel
 from sandbox.song import synthesise_song
+from training.unclear import MAKERS, SR
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "interest_curve.json"
 TOLERANCE = 0.03  # other processors round other spectra; a wrong feature moves the curve by tenths
@@ -43,3 +45,15 @@ def test_choruses_draw_more_interest_than_the_rest(curve: InterestCurve) -> None
     centre_s = (np.arange(len(curve.values)) + 0.5) * curve.hop_s
     inside = np.any([(a <= centre_s) & (centre_s < b) for a, b in spans], axis=0)
     assert curve.values[inside].mean() > 1.5 * curve.values[~inside].mean()
+
+
+def test_a_song_has_a_clear_highlight(curve: InterestCurve) -> None:
+    assert curve.clarity > 2 * CLEAR_CONFIDENCE
+
+
+@pytest.mark.parametrize("kind", sorted(MAKERS))
+@pytest.mark.parametrize("seconds", [40, 150])
+def test_sound_without_a_highlight_is_not_clear(model: InterestModel, kind: str, seconds: int) -> None:
+    # Other seeds than those that the confidence was fitted to.
+    y = MAKERS[kind](seconds * SR, np.random.default_rng(10_000 + seconds))
+    assert model.predict(extract_features(y)).clarity < CLEAR_CONFIDENCE
