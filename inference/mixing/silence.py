@@ -23,4 +23,5 @@ def n_audible(y: FloatArray, sr: int) -> int:
     pcm = (np.clip(y, -1.0, 1.0) * np.iinfo(np.int16).max).astype("<i2")
     segment = AudioSegment(pcm.T.tobytes(), sample_width=2, frame_rate=sr, channels=y.shape[0])
     silent_ms = int(detect_leading_silence(segment.reverse(), THRESHOLD_DBFS, STEP_MS))
-    return max(0, y.shape[1] - silent_ms * sr // 1000)
+    n_samples: int = y.shape[1]
+    return max(0, n_samples - silent_ms * sr // 1000)
