@@ -3,6 +3,7 @@
 About two minutes, most of it the start of the bot.
 """
 
+import base64
 import re
 import subprocess
 import sys
@@ -171,17 +172,18 @@ def test_files_dropped_on_the_chat_become_an_album(page: Page, song: Path, tmp_p
     write_song(other, tempo_bpm=100.0, seed=11)
     n_before = voices(page).count()
     names = [song.name, other.name]
-    bytes_of = [list(path.read_bytes()) for path in (song, other)]
+    contents = [base64.b64encode(path.read_bytes()).decode() for path in (song, other)]
     transfer = page.evaluate_handle(
         """([names, contents]) => {
             const transfer = new DataTransfer();
             names.forEach((name, i) => {
-                const file = new File([new Uint8Array(contents[i])], name, {type: "audio/mpeg"});
+                const bytes = Uint8Array.from(atob(contents[i]), (char) => char.charCodeAt(0));
+                const file = new File([bytes], name, {type: "audio/mpeg"});
                 transfer.items.add(file);
             });
             return transfer;
         }""",
-        [names, bytes_of],
+        [names, contents],
     )
     page.dispatch_event(".thread", "dragover", {"dataTransfer": transfer})
     expect(page.locator("#drop")).to_be_visible()
