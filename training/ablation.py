@@ -42,6 +42,7 @@ class Variant:
     on_mel: bool
     how: FitConfig
     with_renders: bool = False
+    keep_every: int = 1  # of the training songs, for a learning curve: the steps stay as many
 
 
 def raw_chroma(arrays: dict[str, FloatArray]) -> tuple[Tensor, ...]:
@@ -78,6 +79,10 @@ def variants() -> list[Variant]:
     ]
     both = "chroma: repetition net, renders too"
     out.append(Variant(both, lambda: RepetitionNet(net), chroma_inputs, False, FIT, with_renders=True))
+    for every, name in ((2, "half"), (4, "a quarter")):
+        longer = replace(FIT, epochs=FIT.epochs * every)
+        label = f"chroma: repetition net, {name} of the songs"
+        out.append(Variant(label, lambda: RepetitionNet(net), chroma_inputs, False, longer, keep_every=every))
     out.append(Variant("chroma: original architecture", lambda: OriginalNet(24), raw_chroma, False, FIT))
     out += [
         Variant(f"mel: {name}", lambda c=config: SpectralNet(c), mel_inputs, True, FIT)
@@ -95,7 +100,8 @@ def table(labelled: Sequence[Song], rendered: Sequence[Song], run: Path) -> str:
     for variant in variants():
         pool = rendered if variant.on_mel else [*labelled, *(rendered if variant.with_renders else [])]
         tests = rendered if variant.on_mel else labelled
-        net = _trained(variant, [s for s in pool if s.fold not in TEST_FOLDS], banks, run)
+        train = sorted((s for s in pool if s.fold not in TEST_FOLDS), key=lambda song: song.song_id)
+        net = _trained(variant, train[:: variant.keep_every], banks, run)
         tested = [s for s in tests if s.fold in TEST_FOLDS]
         rows[variant.on_mel].append(Row(variant.name, [scored(s, _curve(net, variant, s)) for s in tested]))
         log.info("%s: %s", variant.name, rows[variant.on_mel][-1].cells())
