@@ -51,7 +51,7 @@ from bot.services.statistics import StatisticsRecipe
 from bot.services.status import StatusBoard
 from bot.services.team import TeamService
 from bot.services.telegram_files import downloader
-from bot.services.worker import Worker
+from bot.services.worker import JOB_LIMIT_S, Worker
 from bot.settings import Settings
 from bot.texts import SafeCore, Texts, build_core
 from bot.web import Health, build_web, serving
@@ -166,6 +166,7 @@ class App:
             notify=self.notify_team,
             fleet=self.fleet,
             work_dir=settings.work,
+            job_limit_s=JOB_LIMIT_S if settings.queue == "local" else None,
             heavy_slots=pool.workers + 1,  # one downloads or sends while the others compute
         )
         self.dispatcher = self._dispatcher(core, texts)

@@ -69,7 +69,7 @@ class RemotePool:
             result = await persevere(lambda: self._stream.results.find(name), "waiting for a result")
             if result is not None:
                 if isinstance(result.error, WorkLost):
-                    return {"error": ["lost", str(result.error)]}
+                    return {"error": ["engine", str(result.error)]}  # not to be tried on yet more workers
                 if result.is_err:
                     return {"error": ["engine", type(result.error).__name__]}
                 answer: dict[str, Any] = result.return_value

@@ -91,7 +91,9 @@ class Worker:
         heavy_slots: int,
         light_slots: int = 8,
         work_dir: Path | None = None,
+        job_limit_s: float | None = JOB_LIMIT_S,
     ) -> None:
+        """`job_limit_s` None: where jobs wait for workers elsewhere, which limit the work themselves."""
         self._bot = bot
         self._database = database
         self._service = service
@@ -103,6 +105,7 @@ class Worker:
         self._fleet = fleet
         self._slots = {Lane.HEAVY: heavy_slots, Lane.LIGHT: light_slots}
         self._work_dir = work_dir
+        self._job_limit_s = job_limit_s
         self._running: dict[int, asyncio.Task[None]] = {}
         self._unsettled: set[int] = set()  # done with here, which storage could not be told
         self._tasks = asyncio.TaskGroup()
@@ -266,10 +269,10 @@ class Worker:
 
     async def _prepare_and_deliver(self, recipe: Recipe, job: Job, desk: Desk) -> None:
         try:
-            async with asyncio.timeout(JOB_LIMIT_S):
+            async with asyncio.timeout(self._job_limit_s):
                 answer = await recipe.prepare(job, desk)
         except TimeoutError as exc:
-            raise WorkerTimeout(f"job over {JOB_LIMIT_S:.0f} s") from exc
+            raise WorkerTimeout(f"job over {self._job_limit_s} s") from exc
         desk.stage(Stage.SENDING)
         await self._delivery.deliver(job, answer, JobState.DONE, confirm=recipe.confirm)
         for tidy in desk.afterwards:

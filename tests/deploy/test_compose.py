@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.settings import Settings as BotSettings
+from watchdog.settings import Settings as WatchdogSettings
+
 ROOT = Path(__file__).parents[2]
 OURS = ("bot", "worker", "watchdog", "socket-proxy")
 
@@ -54,11 +57,22 @@ def test_every_volume_that_is_used_is_declared(compose: dict[str, Any]) -> None:
 
 
 def test_every_variable_of_the_compose_file_is_explained_in_the_example() -> None:
-    import re
-
     used = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text()))
     example = (ROOT / ".env.example").read_text()
     assert {name for name in used if not re.search(rf"^#? ?{name}=", example, re.MULTILINE)} == set()
+
+
+def test_every_line_of_the_example_is_known_to_somebody_and_written_once() -> None:
+    names = re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert sorted(names) == sorted(set(names))
+    compose_file = (ROOT / "docker-compose.yml").read_text()
+    bot = {name.upper() for name in BotSettings.model_fields}
+    watchdog = {f"WATCHDOG_{name.upper()}" for name in WatchdogSettings.model_fields}
+    of_the_shell = {"COMPOSE_PROFILES", "WEBHOOK_HOST"}
+    unknown = {name for name in names if name not in bot | watchdog | of_the_shell}
+    assert {
+        name for name in unknown if f"${{{name}" not in compose_file and f"- {name}" not in compose_file
+    } == set()
 
 
 def test_image_context_leaves_secrets_and_the_working_tree_out() -> None:

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 GATEWAY = "10.213.77.1"  # compose.test.yml's
 BASE = "python:3.11-slim-bookworm"
 UNAVAILABLE = 3
-SERVICES = ("bot", "watchdog", "socket-proxy")
+SERVICES = ("bot", "worker", "watchdog", "socket-proxy")
 PATIENCE_S = 180.0
 # For inside the watchdog's container: the status of each "METHOD /path" on the command line.
 ASK_PROXY = """
@@ -112,7 +112,7 @@ def _compose_command() -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def images(docker_host: str, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """The three images of the default stack, built from the checkout."""
+    """Our four images, built from the checkout."""
     _script("base-image.sh", BASE, DOCKER_HOST=docker_host)
     environment = {
         **os.environ,
@@ -248,5 +248,6 @@ def test_images_carry_what_they_need_and_nothing_else(images: Stack) -> None:
 
     assert held("bot", "bot", "inference", "redis", "asyncpg") == {"bot", "inference", "redis", "asyncpg"}
     assert held("bot", "sandbox", "tests", "training", "watchdog", "docker") == set()
+    assert held("worker", "bot", "inference", "sandbox") == {"bot", "inference"}
     assert held("watchdog", "watchdog", "docker") == {"watchdog", "docker"}
     assert held("watchdog", "numpy", "av", "onnxruntime", "bot", "inference") == set()
