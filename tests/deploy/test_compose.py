@@ -1,5 +1,6 @@
 """What the shipped compose file promises, read from the file itself."""
 
+import re
 from pathlib import Path
 from typing import Any
 
