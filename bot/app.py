@@ -16,7 +16,7 @@ from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import TelegramAPIError
 from sqlalchemy import text
 
-from bot.db.engine import Database, create_engine
+from bot.db.engine import STORAGE_TROUBLE, Database, create_engine
 from bot.db.migrate import migrate
 from bot.domain import JobKind
 from bot.handlers import build_router
@@ -223,7 +223,7 @@ class App:
     async def notify_team(self, line: str) -> None:
         """One plain line to the admin chat; never the cause of another failure."""
         if self.settings.admin_chat_id is not None:
-            with suppress(TelegramAPIError, DeliveryUncertain):
+            with suppress(TelegramAPIError, DeliveryUncertain, *STORAGE_TROUBLE):
                 await self.bot.send_message(self.settings.admin_chat_id, line, parse_mode=None)
 
     @classmethod
