@@ -142,8 +142,9 @@ images() {
     [ "$name" = busybox ] || ln -s busybox "$root/bin/$name"
   done
   echo 'root:x:0:0::/:/bin/sh' >"$root/etc/passwd"
-  # The shell as pid 1 answers SIGTERM with exit code 0 within a second, as a well-behaved service does.
-  local idle='CMD ["/bin/sh","-c","trap exit TERM; while :; do sleep 0.2; done"]'
+  # The shell as pid 1 answers SIGTERM with exit code 0 at once, as a well-behaved service does, from the moment at
+  # which it has said "ready"; before that a pid 1 is deaf to it.
+  local idle='CMD ["/bin/sh","-c","trap exit TERM; echo ready; while :; do sleep 0.2; done"]'
   local probe='HEALTHCHECK --interval=1s --timeout=1s --retries=2 CMD test ! -e /tmp/bad'
   tar -C "$root" -c . | docker import -c "$idle" - highlight-test/idle:1 >&2
   tar -C "$root" -c . | docker import -c "$probe" -c "$idle" - highlight-test/probed:1 >&2

@@ -69,6 +69,8 @@ class PrivateEngine:
         await self.docker(
             "run", "-d", "--network", "none", "--name", name, *options, image, *command, fails=fails
         )
+        while not command and "ready" not in await self.docker("logs", name):
+            pass  # until then it is deaf to SIGTERM
 
     async def signal(self, name: str, word: str, times: int) -> None:
         """Many signals in a short time, past the command line."""

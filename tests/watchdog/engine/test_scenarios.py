@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 Watch = Any  # the classes live in conftest
 Door = Any
 
-IDLE_LOOP = "while :; do sleep 0.1; done"
+IDLE_LOOP = "trap exit TERM; while :; do sleep 0.1; done"
 PROBED = "highlight-test/probed:1"
 REPOSITORY = Path(__file__).resolve().parents[3]
 
