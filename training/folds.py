@@ -34,7 +34,8 @@ class Recipe:
     repetition_fit: FitConfig = REPETITION_FIT
     spectral_fit: FitConfig = SPECTRAL_FIT
     fusion: Fusion = field(default_factory=Fusion)
-    seeds: tuple[int, ...] = (0,)
+    repetition_seeds: tuple[int, ...] = (0, 1)
+    spectral_seeds: tuple[int, ...] = (0,)
     folds: tuple[int, ...] = tuple(range(N_FOLDS))
     n_variations: int = 4
 
@@ -70,7 +71,8 @@ def bank_of(songs: Sequence[Song], kind: str, n_variations: int) -> dict[str, li
 
 def train_kind(kind: str, songs: Sequence[Song], recipe: Recipe, run: Path) -> None:
     """The networks of one kind for every fold and seed, written to `run`; those that are there are kept."""
-    paths = {(f, seed): run / f"{kind}-{f}-{seed}.pt" for f in recipe.folds for seed in recipe.seeds}
+    seeds = recipe.repetition_seeds if kind == REPETITION else recipe.spectral_seeds
+    paths = {(f, seed): run / f"{kind}-{f}-{seed}.pt" for f in recipe.folds for seed in seeds}
     wanted = {key: path for key, path in paths.items() if not path.exists()}
     if not wanted:
         return
@@ -93,13 +95,16 @@ def load_nets(
     run: Path, recipe: Recipe, folds: Sequence[int]
 ) -> tuple[list[RepetitionNet], list[SpectralNet]]:
     """The nets trained without each of `folds`, ready to use."""
-    repetition, spectral = [], []
-    for fold in folds:
-        for seed in recipe.seeds:
-            if (path := run / f"{REPETITION}-{fold}-{seed}.pt").exists():
-                repetition.append(_loaded(RepetitionNet(recipe.repetition), path))
-            if (path := run / f"{SPECTRAL}-{fold}-{seed}.pt").exists():
-                spectral.append(_loaded(SpectralNet(recipe.spectral), path))
+    repetition = [
+        _loaded(RepetitionNet(recipe.repetition), run / f"{REPETITION}-{fold}-{seed}.pt")
+        for fold in folds
+        for seed in recipe.repetition_seeds
+    ]
+    spectral = [
+        _loaded(SpectralNet(recipe.spectral), run / f"{SPECTRAL}-{fold}-{seed}.pt")
+        for fold in folds
+        for seed in recipe.spectral_seeds
+    ]
     return repetition, spectral
 
 
