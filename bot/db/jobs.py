@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Integer, String, and_, bindparam, func, or_, select, update
+from sqlalchemy import Integer, String, and_, bindparam, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -246,13 +246,14 @@ async def active(session: AsyncSession) -> list[Job]:
     return [to_job(row) for row in rows]
 
 
-async def intend(session: AsyncSession, job_id: int, intent: Intent) -> bool:
-    """Write down what is about to be sent. False: the job was cancelled or answered meanwhile; do not
-    send.
+async def intend(session: AsyncSession, job_id: int, intent: Intent, owner: str | None = None) -> bool:
+    """Write down what is about to be sent. False: the job was cancelled or answered meanwhile, or another
+    front end took it over because `owner` was thought dead; do not send.
     """
+    is_ours = true() if owner is None else JobRow.owner == owner
     changed = await session.scalar(
         update(JobRow)
-        .where(JobRow.id == job_id, JobRow.state.in_((JobState.RUNNING, JobState.SENDING)))
+        .where(JobRow.id == job_id, JobRow.state.in_((JobState.RUNNING, JobState.SENDING)), is_ours)
         .values(state=JobState.SENDING, intent=asdict(intent))
         .returning(JobRow.id)
     )

@@ -98,7 +98,7 @@ class Delivery:
                     error_code=error_code,
                 )
                 async with self._database.write() as session:
-                    if not await jobs.intend(session, job.id, intent):
+                    if not await jobs.intend(session, job.id, intent, job.owner):
                         raise JobGone(job.id)
                 try:
                     sent: Sent | None = to_sent(await self._bot(method), intent.method)

@@ -17,12 +17,12 @@ from aiohttp import web
 from sqlalchemy import select, update
 
 from bot.app import App
-from bot.db import fleet
+from bot.db import fleet, jobs
 from bot.db.engine import Database, create_engine
 from bot.db.fleet import InboxRow
 from bot.db.migrate import migrate
-from bot.db.models import JobRow
-from bot.domain import JobState, Lane
+from bot.db.models import JobRow, UserRow, utc_now
+from bot.domain import Intent, JobKind, JobRequest, JobState, Lane
 from bot.services.sender import Limits
 from bot.settings import Settings
 from sandbox.song import write_audio
@@ -239,3 +239,23 @@ async def _give_to(database: Database, owner: str) -> None:
     """Make it so that `owner` claimed every job."""
     async with database.write() as session:
         await session.execute(update(JobRow).values(state=JobState.RUNNING, owner=owner))
+
+
+async def test_front_end_thought_dead_does_not_send_what_another_took_over(
+    database: Database,
+) -> None:
+    async with database.write() as session:
+        session.add(UserRow(id=1, name="Ada"))
+        await session.flush()
+        request = JobRequest(JobKind.HIGHLIGHT, user_id=1, chat_id=1, message_id=5, options="voice:30")
+        await jobs.add(session, request, Lane.HEAVY)
+    async with database.write() as session:
+        mine = await jobs.claim(session, Lane.HEAVY, 2, utc_now(), "slow")
+        assert mine is not None
+        await jobs.requeue(session, mine.id)
+        theirs = await jobs.claim(session, Lane.HEAVY, 2, utc_now(), "quick")
+        assert theirs is not None
+    intent = Intent(method="sendVoice", text="", floor=5, final=JobState.DONE)
+    async with database.write() as session:
+        assert not await jobs.intend(session, mine.id, intent, mine.owner)
+        assert await jobs.intend(session, theirs.id, intent, theirs.owner)
