@@ -333,7 +333,7 @@ async def test_made_up_data_does_nothing(voice: MessageView, sandbox: RunningSan
 def test_callback_data_fits_into_64_bytes() -> None:
     longest = [
         *(AnswerPress(button=button, revision=10**6) for button in Button),
-        HistoryPress(owner_id=10**15, page=10**6, highlight_id=2**53),
+        HistoryPress(owner_id=10**15, page=10**6 - 1, highlight_id=2**53),
         SettingPress(owner_id=10**15, field="language", value="voice"),
     ]
     assert max(len(press.pack().encode()) for press in longest) <= 64
