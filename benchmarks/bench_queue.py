@@ -1,7 +1,7 @@
 """What the queue itself costs: `python -m benchmarks.bench_queue [--orders 48] [--workers 1 2 4 8]`.
 
-Orders go through a private Redis to workers whose audio work is a pause of fixed length, so that the machine's
-cores do not matter: what is measured is how close the throughput comes to workers / pause, and what one order
+Orders go through a private Redis to workers whose audio work is a pause of fixed length, so that the cores of
+the machine do not matter: measured is how close the throughput comes to workers / pause, and what an order
 costs beyond its pause. All workers share one process. For real audio on real cores see `bench_workers`.
 """
 
@@ -82,9 +82,7 @@ def main() -> None:
             rate = asyncio.run(measure(url, chosen.orders, n_workers, chosen.pause))
         first = first or rate / n_workers
         beside_ms = 1000 * (n_workers / rate - chosen.pause)
-        print(
-            f"{n_workers} workers: {rate:.2f} orders/s, x {rate / first:.2f}, {beside_ms:.0f} ms beside work"
-        )
+        print(f"{n_workers} workers: {rate:.2f} orders/s, x {rate / first:.2f}, {beside_ms:.0f} ms beside")
 
 
 if __name__ == "__main__":
