@@ -256,7 +256,7 @@ def test_the_menu_shows_the_commands_in_the_users_language(page: Page) -> None:
         page.get_by_role("button", name="Команды бота").click()
         expect(page.locator(".command-text").first).to_have_text(re.compile("[а-я]"))
         n_before = n_messages(page)
-        page.get_by_role("button", name=re.compile("^.help")).click()
+        page.locator(".popup").get_by_role("button", name=re.compile("help")).click()
         answer_after(page, n_before, re.compile("[а-я]{3}"))
     finally:
         page.get_by_role("button", name="EN", exact=True).click()
