@@ -91,6 +91,7 @@ def main() -> int:
         visit(browser, url)
         desk = open_page(browser, url, 1280, 800, 1, "dark")
         desk.get_by_role("button", name="Open the inspector").click()
+        desk.locator(".call").first.wait_for()
         desk.locator(".wave[data-drawn]").first.wait_for(state="attached")
         picture(desk, "desktop")
     return 0

@@ -338,6 +338,7 @@ def test_screenshots(
         expect(page.locator("html")).to_have_attribute("data-theme", scheme)
         if device == "desktop":
             page.get_by_role("button", name="Open the inspector").click()
+            page.wait_for_selector(".call")
         page.wait_for_selector(".wave[data-drawn]", state="attached")
         page.screenshot(path=PICTURES / f"{device}-{scheme}.png")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

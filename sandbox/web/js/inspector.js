@@ -33,11 +33,11 @@ export class Inspector {
     this.node.hidden = !isOpen;
     document.getElementById("app").classList.toggle("with-inspector", isOpen);
     localStorage.setItem("inspector", isOpen ? "open" : "");
-    if (isOpen) {
-      this.calls = (await getCalls()).slice(-KEPT);
-      this.draw();
-    }
     this.label();
+    if (!isOpen) return;
+    this.draw();
+    this.calls = (await getCalls()).slice(-KEPT);
+    this.draw();
   }
 
   label() {
