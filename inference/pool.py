@@ -30,6 +30,8 @@ from inference.progress import Progress, ProgressBoard, connect, report_to
 T = TypeVar("T")
 
 MEMORY_LIMIT_BYTES = 1 << 30  # private memory of one worker; a job needs a third of it
+FILE_LIMIT_BYTES = 256 << 20  # one file that a worker writes; the largest mix that can be sent has 50 MB
+OPEN_FILES_LIMIT = 256  # a job opens a dozen; a mix one for each track in reach
 START_TIMEOUT_S = 180.0  # the first start on a machine compiles librosa's kernels; later ones take 2-3 s
 _PARENT_CHECK_S = 2.0
 _PROGRESS_EVERY_S = 0.2
@@ -226,7 +228,17 @@ def _start_worker(
         _start_error = exc
     # Set after the warm-up, whose mappings are the same for every job; the limit is for what a job adds.
     resource.setrlimit(resource.RLIMIT_DATA, (memory_limit_bytes, memory_limit_bytes))
+    _limit(resource.RLIMIT_FSIZE, FILE_LIMIT_BYTES)  # Python ignores SIGXFSZ: the write fails with EFBIG
+    _limit(resource.RLIMIT_NOFILE, OPEN_FILES_LIMIT)
+    _limit(resource.RLIMIT_CORE, 0)  # what is in memory is a listener's; and a disk fills quickly
     n_warm.release()
+
+
+def _limit(which: int, most: int) -> None:
+    """Lower a limit for good; one that is lower already stays."""
+    _, hard = resource.getrlimit(which)
+    value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(which, (value, value))
 
 
 def _is_cache_writable() -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from inference import jobs
 from inference.datatypes import Highlight, Window
 from inference.errors import EngineError, HighlightError, InputRejected, Rejection, WorkerLost, WorkerTimeout
-from inference.pool import WorkerPool, usable_cores
+from inference.pool import FILE_LIMIT_BYTES, WorkerPool, usable_cores
 from inference.progress import Progress, Stage
 
 pytestmark = pytest.mark.slow
@@ -69,6 +70,23 @@ async def test_memory_is_bounded(pool: WorkerPool) -> None:
     with pytest.raises(WorkerLost, match="memory"):
         await pool.run(bytearray, 3 << 30)
     assert await pool.run(abs, -3) == 3
+
+
+async def test_file_that_a_worker_writes_is_bounded(pool: WorkerPool, tmp_path: Path) -> None:
+    code = f"open({str(tmp_path / 'big')!r}, 'wb').truncate({FILE_LIMIT_BYTES + 1})"
+    with pytest.raises(OSError, match="File too large"):
+        await pool.run(exec, code)
+    assert await pool.run(abs, -5) == 5
+
+
+async def test_open_files_of_a_worker_are_bounded(pool: WorkerPool) -> None:
+    with pytest.raises(OSError, match="Too many open files"):
+        await pool.run(exec, "files = [open('/dev/null') for _ in range(10_000)]")
+    assert await pool.run(abs, -6) == 6
+
+
+async def test_dying_worker_leaves_no_core_file(pool: WorkerPool) -> None:
+    assert await pool.run(resource.getrlimit, resource.RLIMIT_CORE) == (0, 0)
 
 
 async def test_errors_keep_their_kind(pool: WorkerPool, tmp_path: Path) -> None:
