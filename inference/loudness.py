@@ -25,8 +25,9 @@ CODEC_HEADROOM_DB = 1.2  # what Opus at 96 kbit/s added at most to the true peak
 FADE_IN_S = 0.03
 FADE_OUT_S = 0.3
 _GATE_BLOCK_S = 0.4
-_STEP_S = 0.1  # gating blocks overlap by three quarters
-_STEPS_AT_ONCE = 4
+_STEPS_IN_TENTH = 40
+_STEP_S = 0.1 / _STEPS_IN_TENTH
+_STEPS_AT_ONCE = 4 * _STEPS_IN_TENTH
 _SAMPLES_AT_ONCE = 16_384
 _OVERSAMPLING = 4
 _PEAK_BLOCK_S = 5.0
@@ -34,6 +35,7 @@ _PEAK_CONTEXT_S = 0.02  # more than the resampler rings
 _ABSOLUTE_GATE_LUFS = -70.0
 _WORTH_DB = 0.3  # a difference in level that nobody hears is not worth a second round
 _LIMITER_STEP = 16
+_LIMITER_ROUNDS = 3
 _FRAMES_AT_ONCE = 1024
 _LIMITER_REACH_S = 0.01  # how far ahead of and behind a peak the limiter moves
 
@@ -54,29 +56,9 @@ def measure_lufs(waveform: Waveform) -> float:
     pyloudnorm's filters in one pass, and its gating on sums of tenths of a second: the same figure as its
     `Meter` in a third of the time.
     """
-    samples, sr = waveform.samples, waveform.sr
-    shortest = math.ceil(_GATE_BLOCK_S * sr) + 1
-    if samples.shape[1] == 0:
+    if waveform.samples.shape[1] == 0:
         return -math.inf
-    if samples.shape[1] < shortest:
-        # Shorter than one gating block: its loudness is that of its own repetition.
-        samples = np.resize(samples, (samples.shape[0], shortest))
-    n_steps = round(samples.shape[1] / (_STEP_S * sr))
-    edges = np.minimum((np.arange(n_steps + 1) * _STEP_S * sr).astype(int), samples.shape[1])
-    energy = np.zeros(n_steps)
-    filters = _k_filters(sr)
-    memory = np.zeros((len(filters), samples.shape[0], 2))
-    # In pieces that stay in the processor's cache: half the time of a whole minute at once.
-    for first in range(0, n_steps, _STEPS_AT_ONCE):
-        around = edges[first : first + _STEPS_AT_ONCE + 1]
-        piece = samples[:, around[0] : around[-1]].astype(np.float64)
-        weighted, memory = sosfilt(filters, piece, axis=1, zi=memory)
-        np.square(weighted, out=weighted)
-        steps = np.add.reduceat(weighted, around[:-1] - around[0], axis=1)
-        energy[first : first + _STEPS_AT_ONCE] = steps.sum(axis=0)
-    # Four steps make a block that moves by one; the channels of a pair count alike.
-    n_in_block = round(_GATE_BLOCK_S / _STEP_S)
-    return _gated_lufs(np.convolve(energy, np.ones(n_in_block), "valid") / (_GATE_BLOCK_S * sr))
+    return _lufs_of(_weighted_energy(_long_enough(waveform)), waveform.sr)
 
 
 def measure_dbtp(waveform: Waveform) -> float:
@@ -98,24 +80,29 @@ def normalise(
     a limiter that takes at most `MAX_LIMITING_DB`. What cannot be brought to the target so stays quieter.
     """
     ceiling_dbtp -= CODEC_HEADROOM_DB
-    lufs = measure_lufs(waveform)
+    sr = waveform.sr
+    if waveform.samples.shape[1] == 0:
+        return Levelled(waveform, 0.0, -math.inf, -math.inf)
+    energy = _weighted_energy(_long_enough(waveform))
+    lufs = _lufs_of(energy, sr)
     peaks = _true_peaks(waveform)
     dbtp = _db(float(peaks.max(initial=0.0)))
     if not math.isfinite(lufs):
         gain_db = min(0.0, ceiling_dbtp - dbtp)
         return Levelled(_amplified(waveform, gain_db), gain_db, lufs, dbtp + gain_db)
-    gain_db = min(target_lufs - lufs, max_boost_db, ceiling_dbtp + MAX_LIMITING_DB - dbtp)
+    loudest_db = min(max_boost_db, ceiling_dbtp + MAX_LIMITING_DB - dbtp)
+    gain_db = min(target_lufs - lufs, loudest_db)
     if dbtp + gain_db <= ceiling_dbtp:
         return Levelled(_amplified(waveform, gain_db), gain_db, lufs + gain_db, dbtp + gain_db)
-    limited = _limited(waveform, peaks, gain_db, ceiling_dbtp)
-    limited_lufs = measure_lufs(limited)
-    # What the limiter took from the loudness is given back once, as far as the same bounds allow.
-    again_db = min(target_lufs - limited_lufs + gain_db, max_boost_db, ceiling_dbtp + MAX_LIMITING_DB - dbtp)
-    if again_db > gain_db + _WORTH_DB:
+    for _ in range(_LIMITER_ROUNDS):
+        curve = _limiter_gain(peaks, sr, gain_db, ceiling_dbtp)
+        limited_lufs = _lufs_of(energy * _power_by_step(curve, len(energy), sr), sr)
+        # What the limiter takes from the loudness is given back, as far as the bounds allow.
+        again_db = min(gain_db + target_lufs - limited_lufs, loudest_db)
+        if again_db < gain_db + _WORTH_DB:
+            break
         gain_db = again_db
-        limited = _limited(waveform, peaks, gain_db, ceiling_dbtp)
-        limited_lufs = measure_lufs(limited)
-    return Levelled(limited, gain_db, limited_lufs, ceiling_dbtp)
+    return Levelled(Waveform(waveform.samples * curve, sr), gain_db, limited_lufs, ceiling_dbtp)
 
 
 def fade_edges(waveform: Waveform, fade_in_s: float = FADE_IN_S, fade_out_s: float = FADE_OUT_S) -> Waveform:
@@ -200,6 +187,62 @@ def _oversampled(waveform: Waveform) -> Iterator[FloatArray]:
         yield fine[:n_whole].T
 
 
+def _long_enough(waveform: Waveform) -> Waveform:
+    """A piece shorter than one gating block is as loud as its own repetition."""
+    shortest = math.ceil(_GATE_BLOCK_S * waveform.sr) + 1
+    n_channels, n_samples = waveform.samples.shape
+    if n_samples >= shortest:
+        return waveform
+    return Waveform(np.resize(waveform.samples, (n_channels, shortest)), waveform.sr)
+
+
+def _weighted_energy(waveform: Waveform) -> npt.NDArray[np.float64]:
+    """K-weighted energy of each `_STEP_S`, summed over the channels, which count alike: (n_steps,).
+
+    The steps are short against a limiter's gain, so that it can be applied to them.
+    """
+    samples, sr = waveform.samples, waveform.sr
+    edges = _step_edges(samples.shape[1], sr)
+    energy = np.zeros(len(edges) - 1)
+    filters = _k_filters(sr)
+    memory = np.zeros((len(filters), samples.shape[0], 2))
+    # In pieces that stay in the processor's cache: half the time of a whole minute at once.
+    for first in range(0, len(energy), _STEPS_AT_ONCE):
+        around = edges[first : first + _STEPS_AT_ONCE + 1]
+        piece = samples[:, around[0] : around[-1]].astype(np.float64)
+        weighted, memory = sosfilt(filters, piece, axis=1, zi=memory)
+        np.square(weighted, out=weighted)
+        energy[first : first + _STEPS_AT_ONCE] = _sums(weighted.sum(axis=0), around - around[0])
+    return energy
+
+
+def _step_edges(n_samples: int, sr: int) -> npt.NDArray[np.int64]:
+    n_steps = round(n_samples / (0.1 * sr)) * _STEPS_IN_TENTH
+    return np.minimum((np.arange(n_steps + 1) * _STEP_S * sr).astype(np.int64), n_samples)
+
+
+def _sums(y: npt.NDArray[np.floating], edges: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Sum of `y` between each two edges; the last ones may lie at its end and hold nothing."""
+    if edges[-2] >= len(y):  # reduceat asks for one more element
+        y = np.append(y, np.zeros(1, dtype=y.dtype))
+    return np.asarray(np.add.reduceat(y, edges[:-1]), dtype=np.float64)
+
+
+def _power_by_step(gain: FloatArray, n_steps: int, sr: int) -> npt.NDArray[np.float64]:
+    """Mean square of a slow gain in each step: what it does to the energy there. (n_steps,)"""
+    edges = _step_edges(len(gain), sr)
+    if len(edges) - 1 != n_steps:  # a piece that was repeated to be measured
+        return np.full(n_steps, float(np.mean(np.square(gain))))
+    return _sums(np.square(gain), edges) / np.maximum(np.diff(edges), 1)
+
+
+def _lufs_of(energy: npt.NDArray[np.float64], sr: int) -> float:
+    """Gating blocks of four tenths of a second that move by one tenth."""
+    n_tenths = len(energy) // _STEPS_IN_TENTH
+    tenths = energy[: n_tenths * _STEPS_IN_TENTH].reshape(n_tenths, _STEPS_IN_TENTH).sum(axis=1)
+    return _gated_lufs(np.convolve(tenths, np.ones(4), "valid") / (_GATE_BLOCK_S * sr))
+
+
 @cache
 def _k_filters(sr: int) -> npt.NDArray[np.float64]:
     """BS.1770's two filters for any rate, as pyloudnorm designs them: second-order sections."""
@@ -221,24 +264,25 @@ def _gated_lufs(power: npt.NDArray[np.float64]) -> float:
     return 10 * math.log10(power[loud & (lufs > relative_gate)].mean()) - 0.691
 
 
-def _limited(waveform: Waveform, peaks: FloatArray, gain_db: float, ceiling_dbtp: float) -> Waveform:
-    """Look-ahead limiter: the gain that every peak needs, held and smoothed around it.
+def _limiter_gain(peaks: FloatArray, sr: int, gain_db: float, ceiling_dbtp: float) -> FloatArray:
+    """`gain_db`, lowered around every peak that would pass the ceiling: amplitudes, (n_samples,).
 
-    Worked out for steps of `_LIMITER_STEP` samples; between two steps the gain runs in a straight line, both
-    ends of which are low enough for every peak near by.
+    Looks ahead: what a peak needs is held and smoothed on both sides of it. Worked out for steps of
+    `_LIMITER_STEP` samples; between two steps the gain runs in a straight line whose ends are low enough for
+    every peak near by.
     """
     gain = np.float32(10 ** (gain_db / 20))
     # A tenth of a decibel below: smoothing the gain moves the peaks between the samples a little.
     ceiling = np.float32(10 ** ((ceiling_dbtp - 0.1) / 20))
     steps = np.pad(peaks, (0, -len(peaks) % _LIMITER_STEP)).reshape(-1, _LIMITER_STEP).T.copy().max(axis=0)
-    needed = np.minimum(np.float32(1.0), ceiling / np.maximum(steps * gain, np.float32(1e-9)))
-    reach = max(1, round(_LIMITER_REACH_S * waveform.sr / _LIMITER_STEP))
-    held = minimum_filter1d(needed, 2 * reach + 3, mode="nearest")
-    # Two running means make a triangle no wider than the hold: the gain is never above the needed one.
+    allowed = np.minimum(gain, ceiling / np.maximum(steps, np.float32(1e-9)))
+    reach = max(1, round(_LIMITER_REACH_S * sr / _LIMITER_STEP))
+    held = minimum_filter1d(allowed, 2 * reach + 3, mode="nearest")
+    # Two running means make a triangle no wider than the hold: the gain is never above the allowed one.
     smooth = uniform_filter1d(uniform_filter1d(held, reach, mode="nearest"), reach, mode="nearest")
     centres = (np.arange(len(smooth)) + 0.5) * _LIMITER_STEP
-    curve = np.interp(np.arange(len(peaks)), centres, smooth).astype(np.float32)
-    return Waveform(waveform.samples * (gain * curve), waveform.sr)
+    curve: FloatArray = np.interp(np.arange(len(peaks)), centres, smooth).astype(np.float32)
+    return curve
 
 
 def _amplified(waveform: Waveform, gain_db: float) -> Waveform:

@@ -32,7 +32,7 @@ T = TypeVar("T")
 MEMORY_LIMIT_BYTES = 1 << 30  # private memory of one worker; a job needs a third of it
 FILE_LIMIT_BYTES = 256 << 20  # one file that a worker writes; the largest mix that can be sent has 50 MB
 OPEN_FILES_LIMIT = 256  # a job opens a dozen; a mix one for each track in reach
-START_TIMEOUT_S = 180.0  # the first start on a machine compiles librosa's kernels; later ones take 2-3 s
+START_TIMEOUT_S = 600.0  # a start takes 2-3 s; minutes on a machine that is busy with ten other things
 _PARENT_CHECK_S = 2.0
 _PROGRESS_EVERY_S = 0.2
 # Set in a worker before the libraries that read them load: the pool's processes are the parallelism.
