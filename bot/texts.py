@@ -9,6 +9,7 @@ import html
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from inference.config import CLEAR_CONFIDENCE
 LOCALES_DIR = Path(__file__).parent / "locales"
 SURE_CONFIDENCE = 0.65
 MAX_NAME = 100
+LONGEST_PLACED = 900
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 
 
@@ -40,9 +42,19 @@ class SafeCore(FluentRuntimeCore):
             else value
             for name, value in kwargs.items()
         }
-        return super().get(message_id, locale, **safe)
+        # Fluent refuses to place more than a thousand characters: lists go in afterwards.
+        long = {
+            f"\ue000{name}\ue001": value
+            for name, value in safe.items()
+            if isinstance(value, str) and len(value) > LONGEST_PLACED
+        }
+        text = super().get(message_id, locale, **safe | {mark[1:-1]: mark for mark in long})
+        for mark, value in long.items():
+            text = text.replace(mark, value)
+        return text
 
 
+@cache  # parsing every sentence takes a third of a second
 def build_core() -> SafeCore:
     core = SafeCore(path=LOCALES_DIR / "{locale}", default_locale="en")
     core.locales.update(core.find_locales())
