@@ -173,6 +173,8 @@ class DockerEngine:
         response = api.get(
             url, params=params, stream=True, timeout=(CALL_TIMEOUT_S, self._window_s + GRACE_S)
         )
+        if not response.ok:  # a streamed answer that nobody reads would keep its connection
+            response.close()
         response.raise_for_status()
         return response
 

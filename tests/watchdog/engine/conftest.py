@@ -131,6 +131,7 @@ class ReadOnlyDoor:
             return web.Response(status=403)
         self.asked.add(re.sub(r"^/v1\.\d+|(?<=containers/)[0-9a-f]{12,}", "", request.path))
         self._open[id(request)] = request
+        response: web.StreamResponse | None = None
         try:
             async with (
                 ClientSession(connector=UnixConnector(str(self._socket))) as session,
@@ -146,6 +147,8 @@ class ReadOnlyDoor:
                 await self._flowing.wait()
                 return response
         except ClientError:
+            if request.transport is not None and response is not None:
+                request.transport.abort()  # in the middle of an answer there is no other way to say it
             return web.Response(status=503)
         finally:
             self._open.pop(id(request))
