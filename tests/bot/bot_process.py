@@ -40,7 +40,7 @@ class HeldPool(FakePool):
 
 async def run_bot(ogg: Path, mp3: Path, folder: Path) -> None:
     settings = load_settings()
-    configure_logging("INFO", as_json=False, secret=settings.bot_token.get_secret_value())
+    configure_logging(settings.log_level, as_json=False, secret=settings.bot_token.get_secret_value())
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     limits = Limits(chat_per_s=100, chat_burst=100)

@@ -55,7 +55,7 @@ class Nursery:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(60)
         self._process.stdout.close()
 
 
@@ -79,12 +79,14 @@ class BotProcess:
         self.pid: int | None = None
         self.log = folder / "bot.log"
 
-    def start(self, grace_s: float = 10.0) -> None:
+    def start(self, grace_s: float = 10.0, **environment: str) -> None:
         environment = {
             "BOT_TOKEN": self.sandbox.token,
             "TELEGRAM_API_BASE": self.sandbox.url,
             "DATA_DIR": str(self.folder),
             "GRACE_S": str(grace_s),
+            "LOG_LEVEL": "INFO",
+            **environment,
         }
         files = {name: str(path) for name, path in self._clips.items()}
         order = {**files, "folder": str(self.folder), "log": str(self.log), "environment": environment}
@@ -250,3 +252,37 @@ async def test_sigterm_puts_back_what_does_not_finish_in_time(
     bot.hold_pool(False)
     bot.start()
     await answered_once(bot, track)
+
+
+async def test_the_token_is_in_no_output_and_not_in_storage(bot: BotProcess, clips: dict[str, Path]) -> None:
+    """At DEBUG, through success, refusals, broken lines, a kill, and a token that Telegram does not know."""
+    sandbox = bot.sandbox
+    await sandbox.wait_for_polling()
+    await bot.end(signal.SIGKILL)
+    bot.start(LOG_LEVEL="DEBUG")
+    for method, fault in (("download", "error"), ("download", "drop"), ("sendVoice", "drop_after")):
+        await sandbox.inject(method, fault)
+    await sandbox.inject("getUpdates", error_code=502, description="Bad Gateway")
+    track = await sandbox.send_audio(clips["mp3"])
+    await answered_once(bot, track)
+    await sandbox.inject("getFile", error_code=400, description="Bad Request: wrong file_id")
+    await sandbox.send_audio(clips["ogg"])
+    await bot.until("done", "failed")
+    bot.hold_pool()
+    last = await sandbox.send_audio(clips["mp3"].read_bytes() + b"1", file_name="1.mp3")
+    await bot.until_in_pool(2)
+    await bot.end(signal.SIGKILL)
+    bot.hold_pool(False)
+    bot.start(LOG_LEVEL="DEBUG")
+    await bot.until("done", "failed", "done")
+    assert len(await voices(sandbox, last)) == 1
+    await bot.end(signal.SIGTERM)
+
+    unknown = "424242:a-secret-that-nobody-has-heard-of"
+    bot.start(LOG_LEVEL="DEBUG", BOT_TOKEN=unknown)
+    await eventually(lambda: "Unauthorized" in bot.log.read_text())
+    await bot.end(signal.SIGKILL)
+    files = [bot.log, *bot.folder.glob("bot.db*")]
+    for token in (sandbox.token, unknown):
+        secret = token.partition(":")[2].encode()
+        assert [path.name for path in files if secret in path.read_bytes()] == []
