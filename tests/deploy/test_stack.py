@@ -5,6 +5,7 @@ Only what differs on the machine of the test is set: the base image, the engine'
 Telegram, and the watchdog's patience. Takes three to five minutes when nothing is cached.
 """
 
+import asyncio
 import json
 import os
 import shutil
@@ -133,6 +134,16 @@ def images(docker_host: str, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     return stack
 
 
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Four different ones, made before the sandbox serves: they would keep its loop busy."""
+    folder = tmp_path_factory.mktemp("songs")
+    paths = [folder / f"song{seed}.mp3" for seed in range(4)]
+    for seed, path in enumerate(paths):
+        write_song(path, seed=seed)
+    return paths
+
+
 @pytest.fixture
 async def sandbox() -> AsyncIterator[SandboxClient]:
     """Telegram for the containers: on every address of the host, the network's gateway among them."""
@@ -148,10 +159,10 @@ async def stack(images: Stack, sandbox: SandboxClient) -> AsyncIterator[Stack]:
         f"TELEGRAM_API_BASE=http://{GATEWAY}:{port}\nWORKERS=1\n"
         "WATCHDOG_GROUP_S=1\nWATCHDOG_RECONCILE_S=5\nWATCHDOG_STABLE_S=5\n"
     )
-    images.compose("down", "--volumes", "--timeout", "5")
-    images.compose("up", "-d")
+    await asyncio.to_thread(images.compose, "down", "--volumes", "--timeout", "5")
+    await asyncio.to_thread(images.compose, "up", "-d")
     yield images
-    images.compose("down", "--volumes", "--timeout", "5")
+    await asyncio.to_thread(images.compose, "down", "--volumes", "--timeout", "5")
 
 
 def _answers(views: list[MessageView], track: MessageView) -> list[MessageView]:
@@ -173,11 +184,8 @@ async def _told(sandbox: SandboxClient, *words: str) -> MessageView:
 
 
 async def test_killed_bot_answers_every_track_after_its_restart_and_the_team_hears_of_it(
-    stack: Stack, sandbox: SandboxClient, tmp_path: Path
+    songs: list[Path], stack: Stack, sandbox: SandboxClient
 ) -> None:
-    songs = [tmp_path / f"song{seed}.mp3" for seed in range(4)]
-    for seed, song in enumerate(songs):
-        write_song(song, seed=seed)
     try:
         await sandbox.wait_for_polling(timeout_s=PATIENCE_S)
         first = await sandbox.send_audio(songs[0])
@@ -185,10 +193,10 @@ async def test_killed_bot_answers_every_track_after_its_restart_and_the_team_hea
 
         # Two tracks in work: the server is slow to name their files, so that the kill comes in the middle.
         mark = (await sandbox.calls())[-1]
-        slow = await sandbox.inject("getFile", "slow", times=None, delay_s=5.0)
+        slow = await sandbox.inject("getFile", "slow", times=None, delay_s=20.0)
         tracks = [await sandbox.send_audio(song) for song in songs[1:3]]
         await _begun(sandbox, mark)
-        before = stack.inspect("bot")
+        before = await asyncio.to_thread(stack.inspect, "bot")
         os.kill(before["State"]["Pid"], signal.SIGKILL)  # from outside the engine: it knows of no intent
         await sandbox.clear_faults(slow)
 
@@ -196,7 +204,7 @@ async def test_killed_bot_answers_every_track_after_its_restart_and_the_team_hea
             lambda views: all(_answers(views, track) for track in tracks), timeout_s=PATIENCE_S
         )
         assert [len(_answers(views, track)) for track in (first, *tracks)] == [1, 1, 1]
-        after = stack.inspect("bot")
+        after = await asyncio.to_thread(stack.inspect, "bot")
         assert after["State"]["StartedAt"] > before["State"]["StartedAt"]
         assert after["Id"] == before["Id"]
         await _told(sandbox, "bot crashed", "137")
@@ -204,14 +212,15 @@ async def test_killed_bot_answers_every_track_after_its_restart_and_the_team_hea
 
         # An upgrade in the middle of a job: another container takes its place.
         mark = (await sandbox.calls())[-1]
-        slow = await sandbox.inject("getFile", "slow", times=None, delay_s=5.0)
+        slow = await sandbox.inject("getFile", "slow", times=None, delay_s=20.0)
         last = await sandbox.send_audio(songs[3])
         await _begun(sandbox, mark)
-        stack.compose("up", "-d", "--no-deps", "--force-recreate", "bot")
+        recreate = ("up", "-d", "--no-deps", "--force-recreate", "bot")
+        await asyncio.to_thread(stack.compose, *recreate)  # the sandbox serves meanwhile
         await sandbox.clear_faults(slow)
         views = await sandbox.wait_for_all(lambda views: bool(_answers(views, last)), timeout_s=PATIENCE_S)
         assert len(_answers(views, last)) == 1
-        assert stack.inspect("bot")["Id"] != after["Id"]
+        assert (await asyncio.to_thread(stack.inspect, "bot"))["Id"] != after["Id"]
     except BaseException:
         print(stack.logs())
         raise
