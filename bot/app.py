@@ -69,7 +69,9 @@ def build_bot(settings: Settings) -> Bot:
     return Bot(
         settings.bot_token.get_secret_value(),
         session=AiohttpSession(api=server, timeout=REQUEST_TIMEOUT_S, json_loads=loads),
-        default=DefaultBotProperties(parse_mode="HTML", link_preview_is_disabled=True),
+        default=DefaultBotProperties(
+            parse_mode="HTML", link_preview_is_disabled=True, allow_sending_without_reply=True
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiogram import Bot
 from aiogram.types import Update
+from aiogram.types.update import UpdateTypeLookupError
 from pydantic import ValidationError
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,14 @@ def _writable(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _writable(item) for key, item in value.items()}
     return value
+
+
+def is_known(update: Update) -> bool:
+    """Whether this version has a name for what the update holds."""
+    try:
+        return bool(update.event_type)
+    except UpdateTypeLookupError:
+        return False
 
 
 def readable_updates(answer: Any, bot: Bot) -> list[Update]:

@@ -25,7 +25,7 @@ from aiogram.types import Update
 from aiogram.types.update import UpdateTypeLookupError
 
 from bot.db.engine import STORAGE_TRIES, STORAGE_TROUBLE, Database
-from bot.incoming import readable_updates
+from bot.incoming import is_known, readable_updates
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class Poller:
 
     async def _in_order(self, updates: Iterable[Update]) -> None:
         for update in updates:
-            if update.update_id in self._handled:
+            if update.update_id in self._handled or not is_known(update):
                 continue
             failures = self._failures.get(update.update_id, 0)
             may_wait = failures + 1 < STORAGE_TRIES

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from bot.db import fleet
 from bot.db.engine import STORAGE_TRIES, STORAGE_TROUBLE, Database
 from bot.db.fleet import Letterbox
-from bot.incoming import loads
+from bot.incoming import is_known, loads
 from bot.polling import PATIENCE_S, chat_of
 from bot.services.fleet import Fleet
 from bot.services.jobs import Bell
@@ -64,6 +64,8 @@ class Webhook:
         except ValidationError:
             logger.exception("an update that this version cannot read was dropped")
             return web.Response()  # anything else, and Telegram repeats it for a day
+        if not is_known(update):
+            return web.Response()
         async with self._database.write() as session:
             await fleet.receive(session, update.update_id, chat_of(update), payload)
         self._bell.ring()

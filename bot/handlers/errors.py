@@ -24,6 +24,9 @@ HARMLESS = (
     "message is not modified",
     "message to edit not found",
     "message to delete not found",
+    "message can't be edited",
+    "message can't be deleted",
+    "there is no text in the message to edit",  # a button that somebody made up under a voice message
 )
 
 

@@ -26,6 +26,8 @@ class PeopleMiddleware(BaseMiddleware):
             data["listener"] = await self._meet(user, chat)
         if isinstance(event, Update) and event.message is not None and chat is not None:
             self._sender.note(chat.id, event.message.message_id)
+            if user is None:
+                return None  # written by nobody: there is nobody to answer
             await self._sender.set_blocked(chat.id, False)  # whoever writes to us can be written to
         return await handler(event, data)
 

@@ -277,8 +277,8 @@ def caption_of(track: Track, analysis: Analysis, highlight: Highlight, options: 
 
 
 def file_name(track: Track, path: str) -> str:
-    """How a saved file is called: the track's name, without what file systems forbid."""
-    stem = "".join(" " if c in '<>:"/\\|?*' else c for c in track_name(track) or "highlight")
+    """How a saved file is called: by the track, without what file systems or an upload's header forbid."""
+    stem = "".join(" " if c in '<>:"/\\|?*;' else c for c in track_name(track) or "highlight")
     return " ".join(stem.split()) + Path(path).suffix
 
 
