@@ -92,7 +92,7 @@ def compare(songs: Sequence[Song], judged: dict[str, Judged], recipe: Recipe, sl
 
     The slow baselines run on the first `slow_songs` songs only.
     """
-    trimmed = [_trimmed(song) for song in songs]
+    trimmed = [trimmed_song(song) for song in songs]
     has_mel = all(song.mel is not None for song in songs)
     rows = []
     for name, used in VARIANTS.items():
@@ -137,7 +137,7 @@ def calibration_table(beta: FloatMatrix, facts: FloatMatrix, hits: FloatMatrix) 
     return "\n".join(lines)
 
 
-def _trimmed(song: Song) -> Song:
+def trimmed_song(song: Song) -> Song:
     """The song from its first to its last sound, so that every method counts time alike."""
     frames = sounding(song)
     offset_s = frames.start * song.hop_s

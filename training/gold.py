@@ -9,7 +9,7 @@ from inference.config import FeatureConfig
 from inference.decode import decode_mono
 from inference.features import extract_features
 from training.baselines import loudness_curve, pychorus_start, thumbnail_start
-from training.evaluate import Row, curve_of, markdown, scored, scored_start
+from training.evaluate import Row, curve_of, markdown, scored, scored_start, trimmed_song
 from training.graph import InterestGraph
 from training.songs import Song, interest_of_spans
 
@@ -46,7 +46,7 @@ def load_gold(folder: Path) -> list[Song]:
 def look(folder: Path, graph: InterestGraph) -> str:
     """Tables of the shipped ensemble and the baselines, by kind of label."""
     torch.set_num_threads(1)
-    songs = load_gold(folder)
+    songs = [trimmed_song(song) for song in load_gold(folder)]
     out = []
     for title, some in (
         ("all", songs),
