@@ -20,9 +20,9 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from benchmarks.bench_load import make_tracks
 from benchmarks.machine import describe_machine
 from sandbox.settings import bot_environment
+from sandbox.song import synthesise_song, write_audio
 from sandbox.testing import RunningSandbox, running_sandbox
 
 ROOT = Path(__file__).parents[1]
@@ -31,13 +31,23 @@ FIRST_USER = 70_000
 REDIS_PORT = 6398
 
 
+def make_tracks(folder: Path, n: int, length_s: float) -> list[Path]:
+    """Files that begin at other places of one song: each is new to the bot, and as much work as the rest."""
+    samples, sr, _ = synthesise_song()
+    paths = [folder / f"track-{i}.mp3" for i in range(n)]
+    for i, path in enumerate(paths):
+        write_audio(path, samples[:, i * sr // 4 :][:, : int(length_s * sr)], sr)
+    return paths
+
+
 @contextmanager
 def redis() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="bench-redis-"))
     folder.chmod(0o755)
     arguments = [str(folder / "redis"), str(REDIS_PORT)]
     subprocess.run([SERVICES, "install"], check=True)
-    subprocess.run([SERVICES, "redis", "start", *arguments], check=True)
+    as_shipped = {**os.environ, "FSYNC": "everysec"}
+    subprocess.run([SERVICES, "redis", "start", *arguments], check=True, env=as_shipped)
     try:
         yield f"redis://127.0.0.1:{REDIS_PORT}/0"
     finally:
