@@ -19,6 +19,11 @@ log = logging.getLogger(__name__)
 OPSET = 17
 TOLERANCE = 1e-3
 HALVED_FROM = 256
+# What decides the weights, beside the data.
+DECISIVE = (
+    "training",
+    *(f"inference/{name}.py" for name in ("config", "filters", "chroma", "features", "model")),
+)
 CHECKED_FRAMES = (32, 333, 1300, 4096)
 
 
@@ -91,7 +96,7 @@ def revision() -> str:
             ["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
         )
         changed = subprocess.run(
-            ["git", "status", "--porcelain", "training", "inference"],
+            ["git", "status", "--porcelain", *DECISIVE],
             capture_output=True,
             text=True,
             check=True,
