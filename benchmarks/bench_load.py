@@ -3,7 +3,7 @@
 The real bot as a process of its own, with its real workers. Users arrive by a Poisson process; most send a
 track, some an album, some a track that somebody sent before, some flood. Printed: how many were answered,
 lost or answered twice, the latency's percentiles, and how late the bot's event loop came back to its timers
-(from its /metrics). The sandbox runs on the same cores: the figures are the whole scene's, not the bot's alone.
+(from its /metrics). The sandbox runs on the same cores: the figures are those of the whole scene.
 """
 
 import argparse
