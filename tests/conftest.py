@@ -1,17 +1,19 @@
 """Signals and songs with known answers, and the shared files beside the checkout where they are present."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from sandbox.server import DEFAULT_TOKEN
 from sandbox.song import Span, synthesise_song, write_audio
 
 FloatArray = npt.NDArray[np.float32]
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 WriteAudio = Callable[..., Path]
+TOKEN_SECRET = DEFAULT_TOKEN.partition(":")[2]
 
 
 @pytest.fixture(scope="session")
@@ -77,3 +79,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "sandbox" in getattr(item, "fixturenames", ()) and item.path.name != "test_answers.py":
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Whatever a test prints or logs, the bot's token is not in it."""
+    report = yield
+    if report.when == "teardown" and report.passed:
+        leaks = [name for name, text in report.sections if TOKEN_SECRET in text]
+        if leaks:
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid}: the token's secret part is in {', '.join(leaks)}"
+    return report
