@@ -32,7 +32,7 @@ screenshots: setup ## take the README's pictures of the sandbox anew
 	$(BIN)/python -m scripts.screenshots
 
 test: setup ## all tests but those of the images (installs and starts what they need where it can)
-	$(BIN)/python -m pytest -m "not images"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not images"
 
 test-images: setup ## build the container images and try the whole stack on a real engine
 	$(BIN)/python -m pytest -m images
