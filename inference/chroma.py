@@ -6,6 +6,8 @@ notes by non-negative least squares over harmonic tones -> 12 bass and 12 treble
 The local standardisation makes the result independent of gain.
 """
 
+from functools import cache
+
 import numpy as np
 import scipy.fft
 import scipy.ndimage
@@ -74,6 +76,7 @@ class Chroma:
         self._chroma.append(chroma.reshape(-1, FRAMES_PER_POOL, 24).mean(axis=1).astype(np.float32))
 
 
+@cache
 def note_dictionary() -> FloatArray:
     """Log-spectra of harmonic tones: (N_LOG_BINS, N_NOTES)."""
     bins = np.arange(N_LOG_BINS)[:, None]
@@ -86,6 +89,7 @@ def note_dictionary() -> FloatArray:
     return out.astype(np.float32)
 
 
+@cache
 def fold_matrix() -> FloatArray:
     """From notes to 12 bass and 12 treble classes, A first: (N_NOTES, 24), two overlapping profiles."""
     i = np.arange(N_NOTES)
@@ -120,14 +124,18 @@ def retune(spectra: FloatArray, phase: complex) -> FloatArray:
 
 def whiten(spectra: FloatArray) -> FloatArray:
     """What stands out of its surroundings, in local standard deviations; negative parts are cut to 0."""
-    kernel = get_window("hamming", WHITENING_BINS, fftbins=False)
-    # A matrix product is several times faster than filtering 256 bins of each frame.
-    smooth = scipy.ndimage.convolve1d(np.eye(N_LOG_BINS), kernel / kernel.sum(), axis=0, mode="nearest")
-    smooth = smooth.astype(np.float32).T
+    smooth = smoothing_matrix()
     above = spectra - spectra @ smooth
     deviation = np.sqrt((above * above) @ smooth)
-    out: FloatArray = np.maximum(above, 0) / np.maximum(deviation, np.float32(1e-9))
-    return out
+    return np.asarray(np.maximum(above, 0) / np.maximum(deviation, np.float32(1e-9)), dtype=np.float32)
+
+
+@cache
+def smoothing_matrix() -> FloatArray:
+    """Weighted mean over `WHITENING_BINS`, as a matrix: several times faster than filtering each frame."""
+    kernel = get_window("hamming", WHITENING_BINS, fftbins=False)
+    smooth = scipy.ndimage.convolve1d(np.eye(N_LOG_BINS), kernel / kernel.sum(), axis=0, mode="nearest")
+    return np.ascontiguousarray(smooth.T, dtype=np.float32)
 
 
 def transcribe(spectra: FloatArray, dictionary: FloatArray, gram: FloatArray) -> FloatArray:

@@ -56,8 +56,10 @@ class FeatureExtractor:
     def push(self, y: npt.ArrayLike) -> None:
         """Take the next samples: (n,) mono at `config.sr`, n may be 0."""
         samples = np.asarray(y, np.float32).reshape(-1)
-        samples = np.where(np.isfinite(samples), samples, np.float32(0))
-        np.clip(samples, -SAMPLE_LIMIT, SAMPLE_LIMIT, out=samples)
+        # Written so that NaN, which compares false, is cleaned too.
+        if len(samples) and not (samples.max() <= SAMPLE_LIMIT and samples.min() >= -SAMPLE_LIMIT):
+            samples = np.where(np.isfinite(samples), samples, np.float32(0))
+            np.clip(samples, -SAMPLE_LIMIT, SAMPLE_LIMIT, out=samples)
         self._pending.append(samples)
         self._n_pending += len(samples)
         self._n_samples += len(samples)
