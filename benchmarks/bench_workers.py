@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from benchmarks.machine import describe_machine
+from bot.services.stream import STREAM
 from sandbox.settings import bot_environment
 from sandbox.song import synthesise_song, write_audio
 from sandbox.testing import RunningSandbox, running_sandbox
@@ -56,11 +58,12 @@ def redis() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def process(environment: dict[str, str], *command: str) -> AsyncIterator[None]:
+async def process(environment: dict[str, str], *command: str) -> AsyncIterator[int]:
+    """Its process group, so that its audio processes can be held with it."""
     run_bot = [sys.executable, "-m", "bot", *command]
-    child = await asyncio.create_subprocess_exec(*run_bot, env=environment, cwd=ROOT)
+    child = await asyncio.create_subprocess_exec(*run_bot, env=environment, cwd=ROOT, start_new_session=True)
     try:
-        yield
+        yield child.pid
     finally:
         child.terminate()
         await child.wait()
@@ -73,12 +76,19 @@ async def ready(url: str, n: int) -> None:
             await asyncio.sleep(0.2)  # Redis rings no bell
 
 
+async def waiting(url: str, n: int) -> None:
+    """Until so many orders are in the stream."""
+    async with Redis.from_url(url) as client:
+        while await client.xlen(STREAM) < n:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+
+
 async def answered(sandbox: RunningSandbox, user: int) -> None:
     await sandbox.wait_for(lambda view: view.kind == "voice", chat=user, timeout_s=1800)
 
 
 async def measure(n_workers: int, tracks: list[Path], url: str) -> float:
-    """Seconds from the first track to the last answer."""
+    """Seconds from the moment when the workers may begin to the last answer."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         sandbox = await stack.enter_async_context(running_sandbox())
@@ -89,16 +99,22 @@ async def measure(n_workers: int, tracks: list[Path], url: str) -> float:
             "LOG_LEVEL": "WARNING",
         }
         await stack.enter_async_context(process(environment))
-        for _ in range(n_workers):
-            await stack.enter_async_context(process(environment, "worker"))
+        workers = [await stack.enter_async_context(process(environment, "worker")) for _ in range(n_workers)]
         await sandbox.wait_for_polling(timeout_s=300)
         await ready(url, n_workers)
         for n in range(len(tracks)):
             await sandbox.add_person(FIRST_USER + n, f"User {n}")
+        # All tracks wait before any is worked on: the sandbox looks into each upload, which takes its time.
+        for worker in workers:
+            os.killpg(worker, signal.SIGSTOP)
+        for n, track in enumerate(tracks):
+            await sandbox.send_audio(track, user=FIRST_USER + n)
+        await waiting(url, len(tracks))
+        for worker in workers:
+            os.killpg(worker, signal.SIGCONT)
         started = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
-            for n, track in enumerate(tracks):
-                await sandbox.send_audio(track, user=FIRST_USER + n)
+            for n in range(len(tracks)):
                 tasks.create_task(answered(sandbox, FIRST_USER + n))
         return time.monotonic() - started
 
