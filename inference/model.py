@@ -21,8 +21,8 @@ from inference.errors import ModelContractError
 CONTRACT = "1"
 SHIPPED = "interest.onnx"
 N_CHROMA = 24
-# Self-similarity is quadratic: longer tracks go through in overlapping stretches of 6.3 minutes.
-MAX_POINTS = 512
+# Self-similarity is quadratic: longer tracks go through in overlapping stretches of 4.8 minutes.
+MAX_POINTS = 384
 MIN_POINTS = 8
 UNREADABLE = (
     ort_errors.Fail,
