@@ -80,7 +80,7 @@ class DatabaseSettings(BaseSettings):
     @property
     def work(self) -> Path:
         """Where tracks lie while they are worked on: a disk, since /tmp may be memory and a track 2 GB."""
-        return self.data_dir / "work"
+        return (self.data_dir / "work").resolve()  # orders to workers elsewhere tell files by whole paths
 
     @property
     def database(self) -> str:

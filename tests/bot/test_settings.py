@@ -98,3 +98,9 @@ def test_the_bot_process_loads_no_audio_stack() -> None:
     root = str(Path(__file__).parents[2])
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_work_folder_is_a_whole_path_whatever_data_dir_says() -> None:
+    """Orders to workers elsewhere recognise files by that."""
+    settings = Settings.model_validate({"bot_token": "1:x", "data_dir": "var"})
+    assert settings.work.is_absolute()

@@ -122,6 +122,7 @@ async def test_front_end_killed_while_it_waits_asks_only_once(fleet: Fleet) -> N
         waiting = asyncio.create_task(first.run(audio_tasks.cut, *call, timeout_s=60))
         await scissors.started.wait()
         waiting.cancel()
+        await asyncio.wait({waiting})  # a killed process asks for nothing more
         resumed = asyncio.create_task(second.run(audio_tasks.cut, *again, timeout_s=60))
         await asyncio.sleep(0)
         scissors.may_finish.set()
