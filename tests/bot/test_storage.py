@@ -56,6 +56,43 @@ async def test_every_migration_goes_up_down_and_up_again(database_url: str) -> N
     await engine.dispose()
 
 
+async def test_feedback_survives_later_migrations_and_their_way_back(database_url: str) -> None:
+    """Up two from where feedback came, and down again: users, labels and letters stay as they were."""
+    now = "2026-01-02 03:04:05.000000"
+    kept = {
+        "users": f"(id, name, created_at, seen_at) VALUES (7, 'Ada', '{now}', '{now}')",
+        "tracks": f"(id, file_id, created_at) VALUES ('t', 'f', '{now}')",
+        "labels": "(user_id, track_id, model_version, start_s, end_s, rating, created_at, updated_at) "
+        f"VALUES (7, 't', 'm', 1.0, 31.0, 1, '{now}', '{now}')",
+        "feedback_threads": f"(id, user_id, contact, created_at) VALUES (3, 7, 'me@example.org', '{now}')",
+        "feedback_letters": "(thread_id, user_id, is_from_team, content, source_chat_id, source_message_id, "
+        f"created_at) VALUES (3, 7, 0, '{{\"text\": \"hello\"}}', 7, 11, '{now}')",
+    }
+
+    def rows_of(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
+        return {
+            table: [tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {table}")]
+            for table in kept
+        }
+
+    def climb(connection: Connection) -> None:
+        config = config_for(connection)
+        command.upgrade(config, "0003")
+        for table, values in kept.items():
+            connection.exec_driver_sql(f"INSERT INTO {table} {values}")
+        before = rows_of(connection)
+        assert all(len(rows) == 1 for rows in before.values())
+        command.upgrade(config, "0005")
+        assert rows_of(connection) == before
+        command.downgrade(config, "0003")
+        assert rows_of(connection) == before
+
+    engine = create_engine(database_url, foreign_keys=False)
+    async with engine.execution_options(writes=True).begin() as connection:
+        await connection.run_sync(climb)
+    await engine.dispose()
+
+
 async def test_models_match_migrations(database: Database) -> None:
     def differences(connection: Connection) -> object:
         return compare_metadata(
