@@ -40,6 +40,14 @@ RETRY_S = 0.5
 GONE = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
+# In one step: a front end that is killed between the two would ask again.
+_ADD_AND_REMEMBER = """
+local place = redis.call('XADD', KEYS[1], '*', 'data', ARGV[1])
+redis.call('SET', KEYS[2], place, 'EX', ARGV[2])
+return place
+"""
+
+
 class WorkLost(Exception):
     """The message was delivered `MAX_DELIVERIES` times and no worker lived to answer it."""
 
@@ -148,8 +156,8 @@ class WorkStream(RedisStreamBroker):
     async def kick(self, message: BrokerMessage) -> None:
         """Remembers the message's place in the stream, so that a front end that restarts asks only once."""
         async with self._redis() as redis:
-            place = await redis.xadd(STREAM, {"data": message.message})
-            await redis.set(_asked(message.task_id), place, ex=RESULT_TTL_S)
+            keys = (STREAM, _asked(message.task_id))
+            await redis.eval(_ADD_AND_REMEMBER, len(keys), *keys, message.message, RESULT_TTL_S)
 
     async def ask(self, task: str, task_id: str, order: dict[str, Any]) -> None:
         """Put an order into the stream without knowing the function that will do it."""
