@@ -3,10 +3,10 @@ own conversation, or the team's chat; so data that was made up leads nowhere.
 """
 
 from aiogram.filters.callback_data import CallbackData
-from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
+from aiogram.types import InlineKeyboardMarkup
 
 from bot.domain import Letter, Thread
-from bot.keyboards import Number, PageNumber
+from bot.keyboards import Number, PageNumber, button
 from bot.texts import Texts
 
 
@@ -31,23 +31,19 @@ class BroadcastPress(CallbackData, prefix="fb"):
     broadcast_id: Number
 
 
-def _button(text: str, press: CallbackData) -> InlineKeyboardButton:
-    return InlineKeyboardButton(text=text, callback_data=press.pack())
-
-
 def start_keyboard(texts: Texts, locale: str) -> InlineKeyboardMarkup:
-    cancel = _button(texts.get(locale, "feedback-button-cancel"), FeedbackPress(action="cancel"))
+    cancel = button(texts.get(locale, "feedback-button-cancel"), FeedbackPress(action="cancel"))
     return InlineKeyboardMarkup(inline_keyboard=[[cancel]])
 
 
 def more_keyboard(texts: Texts, locale: str) -> InlineKeyboardMarkup:
-    contact = _button(texts.get(locale, "feedback-button-contact"), FeedbackPress(action="contact"))
-    done = _button(texts.get(locale, "feedback-button-done"), FeedbackPress(action="done"))
+    contact = button(texts.get(locale, "feedback-button-contact"), FeedbackPress(action="contact"))
+    done = button(texts.get(locale, "feedback-button-done"), FeedbackPress(action="done"))
     return InlineKeyboardMarkup(inline_keyboard=[[contact, done]])
 
 
 def letter_keyboard(texts: Texts, locale: str, letter: Letter) -> InlineKeyboardMarkup:
-    close = _button(
+    close = button(
         texts.get(locale, "team-button-close"), ThreadPress(action="close", thread_id=letter.thread_id)
     )
     return InlineKeyboardMarkup(inline_keyboard=[[close]])
@@ -58,7 +54,7 @@ def threads_keyboard(
 ) -> InlineKeyboardMarkup:
     rows = [
         [
-            _button(
+            button(
                 texts.get(locale, "team-button-done", thread=str(thread.id)),
                 ThreadPress(action="done", thread_id=thread.id, page=page),
             )
@@ -67,7 +63,7 @@ def threads_keyboard(
         for start in range(0, len(threads), 4)
     ]
     turns = [
-        _button(label, ThreadPress(action="page", page=target))
+        button(label, ThreadPress(action="page", page=target))
         for label, target in (("‹", page - 1), ("›", page + 1))
         if 0 <= target < n_pages
     ]
@@ -81,7 +77,7 @@ def broadcast_keyboard(
     return InlineKeyboardMarkup(
         inline_keyboard=[
             [
-                _button(
+                button(
                     texts.get(locale, f"broadcast-button-{action}"),
                     BroadcastPress(action=action, broadcast_id=broadcast_id),
                 )

@@ -214,11 +214,6 @@ def _claim_statement() -> ReturningUpdate[JobRow]:
     )
 
 
-async def next_due(session: AsyncSession) -> datetime | None:
-    """When the earliest queued job may start."""
-    return await session.scalar(select(func.min(JobRow.not_before)).where(JobRow.state == JobState.QUEUED))
-
-
 async def place(session: AsyncSession, job_id: int) -> int:
     """1 = next to be taken. 0: the job is not waiting."""
     mine = await session.get(JobRow, job_id)

@@ -62,39 +62,30 @@ async def on_feedback(
     await feedback.begin(listener.id)
     if command.args:  # said in one go
         said = message.model_copy(update={"text": command.args, "entities": None})
-        await take(said, listener, feedback, i18n, texts)
+        await on_words(said, listener, feedback, i18n, texts)
         return
     await message.answer(i18n.get("feedback-start"), reply_markup=start_keyboard(texts, listener.locale))
 
 
 async def on_words(
-    message: Message, listener: Listener, feedback: FeedbackService, i18n: I18nContext, texts: Texts
+    message: Message,
+    listener: Listener,
+    feedback: FeedbackService,
+    i18n: I18nContext,
+    texts: Texts,
+    letter: Letter | None = None,
 ) -> None:
-    await take(message, listener, feedback, i18n, texts)
+    """Stored, told, handed on: in this order, so that what the user reads is true whatever happens next.
 
-
-async def take(
-    message: Message, listener: Listener, feedback: FeedbackService, i18n: I18nContext, texts: Texts
-) -> None:
-    """Stored, told, handed on: in this order, so that what the user reads is true whatever happens next."""
-    taken = await feedback.take(listener.id, content_of(message), source_of(message))
+    `letter`: the team's, where this answers one.
+    """
+    thread_id = letter.thread_id if letter else None
+    taken = await feedback.take(listener.id, content_of(message), source_of(message), thread_id=thread_id)
     if taken.letter.ack_message_id is None:
         ack = await message.reply(
             i18n.get("feedback-taken", thread=str(taken.letter.thread_id)),
-            reply_markup=more_keyboard(texts, listener.locale),
+            reply_markup=None if letter else more_keyboard(texts, listener.locale),
         )
-        await feedback.acknowledged(taken.letter, ack.message_id)
-    await feedback.send(taken.letter)
-
-
-async def on_answer(
-    message: Message, letter: Letter, listener: Listener, feedback: FeedbackService, i18n: I18nContext
-) -> None:
-    taken = await feedback.take(
-        listener.id, content_of(message), source_of(message), thread_id=letter.thread_id
-    )
-    if taken.letter.ack_message_id is None:
-        ack = await message.reply(i18n.get("feedback-taken", thread=str(letter.thread_id)))
         await feedback.acknowledged(taken.letter, ack.message_id)
     await feedback.send(taken.letter)
 
@@ -136,7 +127,7 @@ async def on_press(
 def build_router() -> Router:
     router = Router(name="feedback")
     router.message.register(on_feedback, IN_PRIVATE, Command("feedback"))
-    router.message.register(on_answer, IN_PRIVATE, WORDS | F.audio, AnswersTeam())
+    router.message.register(on_words, IN_PRIVATE, WORDS | F.audio, AnswersTeam())
     router.message.register(on_cancel, IN_PRIVATE, Command("cancel"), InConversation())
     router.message.register(on_words, IN_PRIVATE, WORDS, ~F.text.startswith("/"), InConversation())
     router.callback_query.register(on_press, FeedbackPress.filter())

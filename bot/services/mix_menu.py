@@ -12,7 +12,6 @@ from bot.texts import Html, Texts, clean_name, format_clock, track_name
 
 MAX_LABEL = 40
 MAX_LINE = 60
-MAX_LISTED = 50
 MAX_CAPTION = 1000  # of Telegram's 1024
 
 Menu = tuple[str, InlineKeyboardMarkup | None]

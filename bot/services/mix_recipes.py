@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from aiogram import Bot
@@ -34,7 +34,7 @@ from bot.mix_buttons import making_keyboard
 from bot.services import audio_tasks, mix_tasks
 from bot.services.analyses import keep_analysis
 from bot.services.mix_menu import MAX_CAPTION, MixMenu
-from bot.services.mix_tasks import MixFile, settings_of
+from bot.services.mix_tasks import MixFile
 from bot.services.mixes import MIN_TRACKS
 from bot.services.recipes import AudioPool, Desk, Fetch, InHeavyLane, InLightLane, KeepsNothing, reply_to
 from bot.texts import Html, Texts, format_clock
@@ -150,7 +150,7 @@ class MixDesk:
             mix_tasks.plan,
             [one.analysis.document for one in materials],
             [one.span for one in materials],
-            settings_of(mix.settings),
+            asdict(mix.settings),
             timeout_s=PLAN_LIMIT_S,
         )
         return {**planned, "tracks": [one.track.id for one in materials], "left_out": left_out}

@@ -1,6 +1,6 @@
 """What the worker processes do for mixes: plain values and paths in, JSON-ready results out."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,3 @@ def render(planned: dict[str, Any], paths: list[str], out_path: str, title: str,
     thumbnail = f"{out_path}.jpg"
     Path(thumbnail).write_bytes(draw_cover(mix_plan, THUMBNAIL_PIXELS))
     return MixFile(result.path, result.duration_s, thumbnail)
-
-
-def settings_of(settings: MixSettings) -> dict[str, Any]:
-    return asdict(settings)

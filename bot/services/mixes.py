@@ -3,7 +3,7 @@ is now, whatever the old message shows.
 """
 
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from bot.db import mixes
 from bot.db.engine import Database
@@ -122,12 +122,7 @@ class MixService:
             settings = replace(settings, crossfade=value)
         elif action is MixAction.LENGTH and value in {f"{length_s:g}" for length_s in LENGTHS_S}:
             settings = replace(settings, length_s=float(value))
-        options = {
-            "order": settings.order,
-            "crossfade": settings.crossfade,
-            "length_s": settings.length_s,
-        }
-        return await self._change(mix, options=options)
+        return await self._change(mix, options=asdict(settings))
 
     async def _change(self, mix: MixDraft, **values: object) -> MixDraft:
         async with self._database.write() as session:
