@@ -1,14 +1,20 @@
 """Signals and songs with known answers, and the shared files beside the checkout where they are present."""
 
+import os
 from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import settings
 
 from sandbox.server import DEFAULT_TOKEN
 from sandbox.song import Span, synthesise_song, write_audio
+
+# The same examples each time, so that red means changed; HYPOTHESIS_PROFILE=default looks for new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 FloatArray = npt.NDArray[np.float32]
 SHARED = Path(__file__).resolve().parents[2] / "shared"

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ACTIONS = (
-    "create", "start", "restart", "die", "stop", "kill", "oom", "pause", "unpause", "destroy", "rename",
+    "create", "start", "die", "stop", "kill", "oom", "pause", "unpause", "destroy", "rename",
     "health_status",
 )  # fmt: skip
 CALL_TIMEOUT_S = 10

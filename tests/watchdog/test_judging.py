@@ -50,6 +50,13 @@ def test_reload_signal_does_not_excuse_a_later_crash(scene: Scene) -> None:
     assert scene.kinds() == [Kind.CRASHED]
 
 
+def test_crash_just_before_a_restart_by_hand_is_told(scene: Scene) -> None:
+    scene.baseline("bot")
+    scene.events("die:1", "start", "kill:15", "die:143", "stop", "start", "restart")
+    scene.wait(5)
+    assert scene.kinds() == [Kind.CRASHED]
+
+
 def test_outside_kill_is_a_crash_and_not_oom(scene: Scene) -> None:
     scene.baseline("bot")
     scene.events("die:137")
@@ -64,6 +71,51 @@ def test_oom_of_pid_1_in_either_order(scene: Scene, order: tuple[str, str]) -> N
     scene.events(*order)
     scene.wait(5)
     assert scene.kinds() == [Kind.OOM]
+
+
+@pytest.mark.parametrize("is_up_again", [False, True])
+def test_oom_that_the_engine_reports_late_corrects_what_was_told(scene: Scene, is_up_again: bool) -> None:
+    scene.baseline("bot")
+    scene.events("die:137", *(["start"] if is_up_again else []))
+    scene.wait(3)
+    assert scene.kinds() == [Kind.CRASHED]
+    scene.event("oom")
+    scene.wait(5)
+    assert scene.kinds() == [Kind.OOM], "one incident, corrected; nothing about a child"
+    assert [fact.code for fact in scene.last().facts if fact.exit_code] == ["oom"]
+
+
+def test_oom_long_after_a_kill_is_of_a_child(scene: Scene) -> None:
+    scene.baseline("bot")
+    scene.events("die:137", "start")
+    scene.wait(10)
+    scene.event("oom")
+    scene.wait(5)
+    assert scene.last().kind is Kind.OOM_CHILD
+
+
+def test_oom_that_an_inspection_overtook_counts(scene: Scene) -> None:
+    scene.baseline("bot")
+    scene.events("die:137")
+    scene.look(scene.seen("bot", status="exited", exit_code=137, finished_at=scene.now))
+    scene.now -= 1
+    scene.event("oom")
+    scene.wait(5)
+    assert scene.kinds() == [Kind.OOM]
+
+
+def test_oom_of_a_run_that_is_history_says_nothing(scene: Scene) -> None:
+    scene.baseline("bot")
+    scene.now += 100
+    scene.events("die:0", "start")
+    scene.wait(60)
+    n_known = len(scene.kinds())
+    now, scene.now = scene.now, scene.now - 90
+    scene.event("oom")
+    scene.now = now
+    scene.wait(5)
+    assert Kind.OOM_CHILD not in scene.kinds()
+    assert len(scene.kinds()) == n_known
 
 
 def test_oom_of_a_child_is_one_incident_however_often(scene: Scene) -> None:

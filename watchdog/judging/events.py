@@ -19,13 +19,17 @@ TERMINATING = (
     15,
 )  # INT, QUIT, KILL, TERM; another stop signal shows by the `stop` event after the death
 OOM_NEAR_S = 5.0  # containerd reports memory kills and exits on two roads: either may come first
+KILLED = 137  # 128 + SIGKILL
 MAX_WAITING_DEATHS = 20
 
 
 def judge_event(docket: Docket, event: ContainerEvent) -> None:
-    """Take one event into account; one that an inspection already covered is history and changes nothing."""
+    """Take one event into account; one that an inspection already covered is history and changes nothing.
+
+    Except memory kills: an inspection does not show them (the engine's flag may be an earlier run's).
+    """
     watched = docket.find(event.container_id, event.who.key)
-    if watched is not None and event.at <= watched.as_of:
+    if watched is not None and event.at <= watched.as_of and event.action != "oom":
         return
     if event.action in ("create", "start"):
         _REBIRTHS[event.action](docket, watched, event)
@@ -102,11 +106,6 @@ def _on_start(docket: Docket, watched: Watched | None, event: ContainerEvent) ->
     begin_run(docket, watched, event.at)
 
 
-def _on_restart(docket: Docket, watched: Watched, _event: ContainerEvent) -> None:
-    if watched.deaths:
-        docket.change(watched, deaths=tuple(replace(death, is_planned=True) for death in watched.deaths))
-
-
 def _on_die(docket: Docket, watched: Watched, event: ContainerEvent) -> None:
     is_planned = event.at - watched.killed_at <= docket.rules.intent_window_s
     is_oom = 0.0 <= event.at - watched.oom_at <= OOM_NEAR_S
@@ -148,8 +147,18 @@ def _on_kill(docket: Docket, watched: Watched, event: ContainerEvent) -> None:
 def _on_oom(docket: Docket, watched: Watched, event: ContainerEvent) -> None:
     if watched.deaths and event.at - watched.deaths[-1].at <= OOM_NEAR_S:
         docket.change(watched, deaths=(*watched.deaths[:-1], replace(watched.deaths[-1], is_oom=True)))
-    elif watched.phase is Phase.RUNNING:
+    elif told := _told_kill(docket, watched, event.at):
+        docket.correct(watched, told, replace(told, code="oom"), Kind.OOM)
+    elif watched.phase is Phase.RUNNING and event.at >= watched.run_started_at:
         docket.change(watched, oom_at=event.at)
+
+
+def _told_kill(docket: Docket, watched: Watched, oom_at: float) -> Fact | None:
+    """The death that was told as a kill from outside just before the engine spoke of memory, if any."""
+    incident = docket.incident_of(watched)
+    deaths = [fact for fact in incident.facts if fact.code in ("died", "oom")] if incident else []
+    is_late = bool(deaths) and deaths[-1].exit_code == KILLED and oom_at - deaths[-1].at <= OOM_NEAR_S
+    return deaths[-1] if is_late and deaths[-1].code == "died" else None
 
 
 def pause(docket: Docket, watched: Watched, at: float) -> None:
@@ -223,7 +232,6 @@ _REBIRTHS: dict[str, Callable[[Docket, Watched | None, ContainerEvent], None]] =
     "start": _on_start,
 }
 _STEPS: dict[str, Callable[[Docket, Watched, ContainerEvent], None]] = {
-    "restart": _on_restart,
     "die": _on_die,
     "stop": _on_stop,
     "kill": _on_kill,

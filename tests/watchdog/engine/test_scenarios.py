@@ -70,14 +70,31 @@ async def test_task_that_ends_well(watch: Watch) -> None:
     assert await watch.headlines() == ["task finished"]
 
 
+async def run_out_of_memory(engine: Any) -> tuple[str, float]:
+    """Have the kernel kill pid 1 for memory: the container's name, and when it began.
+
+    The engine now and then loses the kernel's notice when the group dies with its only process. Nobody can
+    tell such a death from an outside kill, so another container has to die.
+    """
+    for attempt in range(5):
+        name, since, began_at = f"bot-{attempt}", time.monotonic(), time.time()
+        await engine.run(name, "sh", "-c", "exec tail /dev/zero", options=["-m", "16m"])
+        await engine.docker("wait", name)
+        await asyncio.sleep(1)
+        window = ["--since", f"{began_at:.3f}", "--until", f"{time.time():.3f}"]
+        if await engine.docker("events", *window, "--filter", "event=oom"):
+            return name, since
+    pytest.skip("the engine reports no memory kills here")
+
+
 async def test_out_of_memory_of_pid_1(watch: Watch) -> None:
-    since = time.monotonic()
-    await watch.engine.run("bot", "sh", "-c", "exec tail /dev/zero", options=["-m", "16m"])
-    await watch.until("bot was killed: out of memory")
+    name, since = await run_out_of_memory(watch.engine)
+    await watch.until(f"{name} was killed: out of memory")
     watch.took(since)
     # The flag stays true in the next run, which ends in another way.
-    await watch.engine.docker("start", "bot")
-    assert (await watch.headlines())[0] == "bot was killed: out of memory"
+    await watch.engine.docker("start", name)
+    own = [line for line in await watch.headlines() if name in line]
+    assert own[0] == f"{name} was killed: out of memory"
 
 
 async def test_out_of_memory_of_a_child(watch: Watch) -> None:
