@@ -1,6 +1,6 @@
 // One message as a bubble.
 
-import { clock, el, icon, showPicture, toast } from "./dom.js";
+import { clock, el, icon, showAlert, showPicture, toast } from "./dom.js";
 import { act, fileUrl } from "./api.js";
 import { renderText } from "./formatting.js";
 import { seekTo, soundPlayer } from "./player.js";
@@ -170,15 +170,12 @@ function key(button, message, view) {
     try {
       const say = { user: view.userId, chat: view.chat.id, message_id: message.message_id, data: button.callback_data };
       const { query } = await act("press", say);
-      view.store.myQueries.add(query);
-      view.store.addEventListener("answer", function done({ detail }) {
-        if (detail.query !== query) return;
-        node.classList.remove("is-waiting");
-        view.store.removeEventListener("answer", done);
-      });
+      const answer = await view.store.answerTo(query);
+      if (answer.text) (answer.show_alert ? showAlert : toast)(answer.text);
     } catch (error) {
-      node.classList.remove("is-waiting");
       toast(error.message, true);
+    } finally {
+      node.classList.remove("is-waiting");
     }
   });
   return node;

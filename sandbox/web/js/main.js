@@ -1,6 +1,6 @@
 // The page: which chat, which user, which language, which theme.
 
-import { el, icon, showAlert, toast } from "./dom.js";
+import { el, icon } from "./dom.js";
 import { act } from "./api.js";
 import { Composer } from "./composer.js";
 import { Inspector } from "./inspector.js";
@@ -118,11 +118,6 @@ for (const name of ["action", "draft", "keyboard"]) {
     if (name === "keyboard") composer.drawKeyboard();
   });
 }
-store.addEventListener("answer", ({ detail }) => {
-  if (!store.myQueries.delete(detail.query) || !detail.text) return;
-  if (detail.show_alert) showAlert(detail.text);
-  else toast(detail.text);
-});
 addEventListener("hashchange", draw);
 document.addEventListener("visibilitychange", () => store.state && drawChats());
 for (const button of document.querySelectorAll("[data-language]")) {

@@ -4,10 +4,11 @@ import { getState } from "./api.js";
 
 export const LISTENER = 1001;
 export const TEAM = 2001;
+const MAX_ANSWERS = 100; // other windows' presses are answered here too, and nobody fetches those
 
 /**
  * Events, each with `detail`: "reset" (draw everything again), "message" {chat, stored, isNew}, "action" {chat, action},
- * "draft" {chat}, "keyboard" {chat}, "answer" (to a press or an inline query), "call", "faults", "connection".
+ * "draft" {chat}, "keyboard" {chat}, "call", "faults", "connection".
  */
 export class Store extends EventTarget {
   constructor() {
@@ -15,7 +16,7 @@ export class Store extends EventTarget {
     this.state = null;
     this.isConnected = false;
     this.hasBot = false;
-    this.myQueries = new Set();
+    this.answers = new Map(); // query id -> the bot's answer, or the function that waits for it
   }
 
   async start() {
@@ -78,8 +79,8 @@ export class Store extends EventTarget {
     } else if (kind === "keyboard" && chat) {
       chat.keyboard = payload.keyboard;
       this.#tell("keyboard", { chat });
-    } else if (kind === "callback_answer" || kind === "inline_answer") {
-      this.#tell("answer", payload);
+    } else if (kind === "callback_answer") {
+      this.#answered(payload);
     } else if (kind === "call") {
       this.#tell("call", payload);
     } else if (kind === "faults") {
@@ -91,6 +92,22 @@ export class Store extends EventTarget {
     } else if (["people", "chat", "commands"].includes(kind)) {
       this.#loadSoon();
     }
+  }
+
+  /** The bot's answer to a press; it may have come before the press had told its query's id. */
+  answerTo(query) {
+    const answer = this.answers.get(query);
+    this.answers.delete(query);
+    return answer ?? new Promise((resolve) => this.answers.set(query, resolve));
+  }
+
+  #answered(answer) {
+    const waiting = this.answers.get(answer.query);
+    this.answers.delete(answer.query);
+    waiting?.(answer);
+    if (waiting) return;
+    this.answers.set(answer.query, answer);
+    if (this.answers.size > MAX_ANSWERS) this.answers.delete(this.answers.keys().next().value);
   }
 
   /** One reload for a burst of changes. */
