@@ -163,8 +163,9 @@ class AudioSource:
                     yield from joiner.finish()
                     time_s, joiner = joiner.end_s, None
                 if joiner is None:
-                    joiner = _Joiner(frame, time_s)
-                joiner.push(frame)
+                    joiner = self._joiner(frame, time_s)
+                if joiner is not None:
+                    joiner.push(frame)
             if joiner is not None and joiner.n_waiting >= BLOCK_SAMPLES:
                 yield joiner.pull()
         if joiner is not None:
@@ -195,6 +196,14 @@ class AudioSource:
                 self._n_bad += 1
             else:
                 return
+
+    def _joiner(self, frame: AudioFrame, start_s: float) -> "_Joiner | None":
+        """None: more channels than any filter takes, which only damage can claim."""
+        try:
+            return _Joiner(frame, start_s)
+        except FFmpegError:
+            self._n_bad += 1
+            return None
 
     def _decode(self, packet: "Packet[AudioStream]") -> list[AudioFrame]:
         try:
@@ -268,8 +277,17 @@ class _Joiner:
         self._start_s = start_s
         self._n_pulled = 0
         self.n_waiting = 0
-        self._graph = graph = Graph()
-        source = graph.add(
+        try:
+            self._graph = self._build(frame, [])
+        except FFmpegError:
+            # Channels without places, as of a mixing desk with 32: in turn to the left and to the right.
+            sides = ("+".join(f"c{n}" for n in range(side, frame.layout.nb_channels, 2)) for side in (0, 1))
+            self._graph = self._build(frame, [("pan", "stereo|c0<{}|c1<{}".format(*sides))])
+
+    def _build(self, frame: AudioFrame, filters: list[tuple[str, str]]) -> Graph:
+        """Source, `filters`, the format that is wanted, sink. Raises FFmpegError where they do not fit."""
+        graph = Graph()
+        self._source = node = graph.add(
             "abuffer",
             sample_rate=str(frame.sample_rate),
             sample_fmt=frame.format.name,
@@ -277,13 +295,15 @@ class _Joiner:
             time_base=f"1/{frame.sample_rate}",
         )
         layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
-        convert = graph.add("aformat", sample_fmts="fltp", channel_layouts=layout)
+        wanted = ("aformat", f"sample_fmts=fltp:channel_layouts={layout}")
+        for following in [graph.add(name, args) for name, args in [*filters, wanted]]:
+            node.link_to(following)
+            node = following
         self._sink = graph.add("abuffersink")
-        source.link_to(convert)
-        convert.link_to(self._sink)
-        self._source = source
+        node.link_to(self._sink)
         graph.configure()
         graph.set_audio_frame_size(BLOCK_SAMPLES)
+        return graph
 
     @property
     def end_s(self) -> float:

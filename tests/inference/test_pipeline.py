@@ -1,10 +1,12 @@
 """The whole job on songs whose chorus is known."""
 
 import json
+import struct
 from pathlib import Path
 
 import av
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy.signal import correlate
 
@@ -175,6 +177,37 @@ def test_many_channels_become_a_pair_without_clipping(tmp_path: Path) -> None:
     left = np.abs(np.fft.rfft(piece.samples[0]))
     assert left[3 * 200] > 10 * left[3 * 300], "the right front is not on the left"
     assert left[3 * 400] > 100, "the centre is heard"
+
+
+@pytest.mark.parametrize("n_channels", [9, 32, 64])
+def test_a_mixing_desks_channels_are_heard_on_both_sides(n_channels: int, tmp_path: Path) -> None:
+    """Places of so many channels have no names: odd ones go left, even ones right, none is lost."""
+    pitches = 200 + 50 * np.arange(n_channels)
+    piece = decode_span(write_bare_wav(tmp_path / "desk.wav", pitches, 3.0), 0.0, 3.0)
+    assert piece.samples.shape == (2, 3 * 48_000)
+    left, right = (np.abs(np.fft.rfft(side)) for side in piece.samples)
+    for n, pitch in enumerate(pitches):
+        near, far = (left, right) if n % 2 == 0 else (right, left)
+        assert near[3 * pitch] > 100 * far[3 * pitch]
+
+
+def test_more_channels_than_any_filter_takes_are_damage(tmp_path: Path) -> None:
+    path = write_bare_wav(tmp_path / "many.wav", 200 + np.arange(100), 2.0)
+    with pytest.raises(InputRejected) as caught:
+        make_highlight(path, tmp_path / "voice.ogg")
+    assert caught.value.code is Rejection.DAMAGED
+
+
+def write_bare_wav(path: Path, pitches: npt.NDArray[np.int_], length_s: float, sr: int = 44_100) -> Path:
+    """A tone in each channel, written as an extensible WAV that gives the channels no places."""
+    t = np.arange(round(length_s * sr)) / sr
+    content = (np.sin(2 * np.pi * np.outer(t, pitches)) * 9_000).astype("<i2").tobytes()
+    n = len(pitches)
+    about = struct.pack("<HHIIHHHHI", 0xFFFE, n, sr, 2 * n * sr, 2 * n, 16, 22, 16, 0)
+    about += bytes.fromhex("0100000000001000800000aa00389b71")  # PCM
+    chunks = b"WAVEfmt " + struct.pack("<I", len(about)) + about + b"data" + struct.pack("<I", len(content))
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(chunks) + len(content)) + chunks + content)
+    return path
 
 
 def test_mp3_for_keeping_has_the_tracks_cover(tmp_path: Path, gold_audio: Path, shared_cases: Path) -> None:
