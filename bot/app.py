@@ -209,7 +209,7 @@ class App:
         if not self.settings.webhook_url or self.settings.webhook_secret is None:
             return None
         secret = self.settings.webhook_secret.get_secret_value()
-        return Webhook(self.dispatcher, self.bot, self.database, self.fleet, secret)
+        return Webhook(self.dispatcher, self.bot, self.database, self.fleet, self.texts, secret)
 
     async def _check_storage(self) -> list[str]:
         async with asyncio.timeout(3.0), self.database.read() as session:

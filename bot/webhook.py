@@ -2,6 +2,7 @@
 
 Written down first, so that a kill loses none; answered at once, so that Telegram never waits for our sends;
 handled chat by chat in order, whichever of the front ends behind one address took it (see `bot.db.fleet`).
+What cannot be written down stays with Telegram, which brings it again, and its chat is told so once.
 """
 
 import asyncio
@@ -18,10 +19,12 @@ from pydantic import ValidationError
 from bot.db import fleet
 from bot.db.engine import STORAGE_TRIES, STORAGE_TROUBLE, Database
 from bot.db.fleet import Letterbox
+from bot.handlers.errors import tell_of_storage
 from bot.incoming import is_known, loads
 from bot.polling import PATIENCE_S, chat_of
 from bot.services.fleet import Fleet
 from bot.services.jobs import Bell
+from bot.texts import Texts
 
 logger = logging.getLogger(__name__)
 
@@ -33,16 +36,24 @@ SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105  # the header's 
 
 class Webhook:
     def __init__(
-        self, dispatcher: Dispatcher, bot: Bot, database: Database, front_ends: Fleet, secret: str
+        self,
+        dispatcher: Dispatcher,
+        bot: Bot,
+        database: Database,
+        front_ends: Fleet,
+        texts: Texts,
+        secret: str,
     ) -> None:
         self._dispatcher = dispatcher
         self._bot = bot
         self._database = database
         self._fleet = front_ends
+        self._texts = texts
         self._secret = secret
         self._bell = Bell()
         self._is_stopping = False
         self._handling: set[asyncio.Task[None]] = set()
+        self._told: set[int] = set()  # chats that know that storage is away
 
     async def announce(self, url: str) -> None:
         """Tell Telegram where we are. Every front end says the same."""
@@ -66,8 +77,17 @@ class Webhook:
             return web.Response()  # anything else, and Telegram repeats it for a day
         if not is_known(update):
             return web.Response()
-        async with self._database.write() as session:
-            await fleet.receive(session, update.update_id, chat_of(update), payload)
+        chat_id = chat_of(update)
+        try:
+            async with self._database.write() as session:
+                await fleet.receive(session, update.update_id, chat_id, payload)
+        except STORAGE_TROUBLE as exc:
+            logger.warning("update %d waits for storage: %s", update.update_id, exc)
+            if chat_id not in self._told:
+                self._told.add(chat_id)
+                await tell_of_storage(update, self._texts)
+            return web.Response(status=503)
+        self._told.clear()
         self._bell.ring()
         return web.Response()
 

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event, text
-from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.engine import Connection, ExceptionContext, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 BUSY_TIMEOUT_MS = 15_000
 # What a storage that is away for a while raises: locked, full, read-only; PostgreSQL restarting.
-STORAGE_TROUBLE = (OperationalError, InterfaceError, OSError)
+STORAGE_TROUBLE = (OperationalError, InterfaceError, NoConnectionFree, OSError)
+# Classes of SQLSTATE that say the same of PostgreSQL: connection, resources, intervention, system.
+PASSING_SQLSTATES = ("08", "53", "57", "58")
 LOOK_AGAIN_S = (1.0, 2.0, 5.0, 10.0)
 STORAGE_TRIES = (
     3  # of one thing, each with a storage that works again: after them it is the thing's own fault
@@ -33,7 +36,22 @@ def create_engine(url: str, *, foreign_keys: bool = True) -> AsyncEngine:
     engine = create_async_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, foreign_keys)
+    else:
+        event.listen(engine.sync_engine, "handle_error", _name_trouble)
     return engine
+
+
+def _name_trouble(context: ExceptionContext) -> DBAPIError | None:
+    """asyncpg's errors of a server that starts, stops or is full come without a kind: give them theirs."""
+    error = context.sqlalchemy_exception
+    if type(error) is not DBAPIError or not isinstance(error.orig, Exception):
+        return None
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    if not (error.connection_invalidated or sqlstate.startswith(PASSING_SQLSTATES)):
+        return None
+    return OperationalError(
+        error.statement, None, error.orig, True, connection_invalidated=error.connection_invalidated
+    )
 
 
 def _prepare_sqlite(engine: AsyncEngine, foreign_keys: bool) -> None:

@@ -7,10 +7,11 @@ from contextlib import suppress
 from aiogram import Router
 from aiogram.exceptions import TelegramAPIError, TelegramBadRequest, TelegramForbiddenError
 from aiogram.filters import ExceptionTypeFilter
-from aiogram.types import ErrorEvent, Message, ReplyParameters, Update
+from aiogram.types import ErrorEvent, Message, ReplyParameters, Update, User
 from aiogram_i18n import I18nContext
 
 from bot.db.engine import STORAGE_TROUBLE
+from bot.db.people import pick_locale
 from bot.domain import RequestRefused
 from bot.services.recipes import Notify
 from bot.services.sender import DeliveryUncertain
@@ -45,6 +46,11 @@ async def answer(update: Update, text: str) -> None:
             )
 
 
+def locale_of(i18n: I18nContext | None, user: User | None) -> str:
+    """What to speak; as Telegram does with them, where storage could not be asked what they chose."""
+    return i18n.locale if i18n else pick_locale(None, user.language_code if user else None)
+
+
 async def on_refused(event: ErrorEvent, i18n: I18nContext, texts: Texts) -> None:
     if isinstance(refusal := event.exception, RequestRefused):
         logger.info("refused: %s", refusal.code)
@@ -61,20 +67,25 @@ async def on_storage_trouble(
     texts: Texts,
     notify: Notify,
     i18n: I18nContext | None = None,
+    event_from_user: User | None = None,
     may_wait: bool = False,
     is_told: bool = False,
 ) -> None:
     """A locked database or a full disk passes. `may_wait`: who fed the update keeps it and comes again."""
     if not may_wait:
-        await on_anything(event, texts, notify, i18n)
+        await on_anything(event, texts, notify, i18n, event_from_user)
         return
     if not is_told:
-        await answer(event.update, texts.get(i18n.locale if i18n else "en", "storage-trouble"))
+        await answer(event.update, texts.get(locale_of(i18n, event_from_user), "storage-trouble"))
     raise event.exception
 
 
 async def on_anything(
-    event: ErrorEvent, texts: Texts, notify: Notify, i18n: I18nContext | None = None
+    event: ErrorEvent,
+    texts: Texts,
+    notify: Notify,
+    i18n: I18nContext | None = None,
+    event_from_user: User | None = None,
 ) -> None:
     exc = event.exception
     if isinstance(exc, TelegramBadRequest) and any(reason in exc.message for reason in HARMLESS):
@@ -82,8 +93,17 @@ async def on_anything(
         return
     incident = secrets.token_hex(3)
     logger.error("incident %s", incident, exc_info=exc, extra={"incident": incident})
-    await answer(event.update, texts.apology(i18n.locale if i18n else "en", incident))
+    await answer(event.update, texts.apology(locale_of(i18n, event_from_user), incident))
     await notify(f"Incident {incident}: update {event.update.event_type}, {type(exc).__name__}")
+
+
+async def tell_of_storage(update: Update, texts: Texts) -> None:
+    """For an update that could not even be written down. A group is not told: it may not have been for us."""
+    user = update.callback_query.from_user if update.callback_query else None
+    if update.message is not None and update.message.chat.type == "private":
+        user = update.message.from_user
+    if user is not None:
+        await answer(update, texts.get(locale_of(None, user), "storage-trouble"))
 
 
 def build_router() -> Router:
