@@ -15,11 +15,23 @@ CHORUS = ("chorus", "refrain")
 # People start to lean in before the chorus does; a fade-out over the chorus is still the chorus, only weaker.
 PRE_CHORUS_INTEREST = 0.25
 OUTRO_CHORUS_INTEREST = 0.5
+Segment = tuple[float, float, str | None, str | None]  # start and end in seconds, function, letter
 SHARES = (0.05, 0.75)  # a chorus everywhere, or a stray one, says nothing about where to cut
 
 
 def is_chorus(function: str | None) -> bool:
     return bool(function) and str(function).startswith(CHORUS)
+
+
+def load_segments(data: Path) -> dict[str, list[Segment]]:
+    """Song id -> its labelled segments, songs without a chorus and repeated ones included."""
+    labels = json.loads((data / "billboard" / "labels.json").read_text(encoding="utf-8"))
+    return {
+        f"billboard-{song_id}": [
+            (float(a), float(b), name, letter) for a, b, name, letter in entry["segments"]
+        ]
+        for song_id, entry in labels.items()
+    }
 
 
 def load_billboard(data: Path) -> list[Song]:
@@ -30,12 +42,13 @@ def load_billboard(data: Path) -> list[Song]:
     for path in sorted(folder.glob("chroma_*.npz")):
         with np.load(path) as archive:
             chroma.update({song_id: archive[song_id].astype(np.float32) for song_id in archive.files})
+    all_segments = load_segments(data)
     songs, seen = [], set()
     for song_id, entry in sorted(labels.items()):
         name = plain(entry["title"]), plain(entry["artist"])
         frames = chroma[song_id]
         hop_s, n_frames = float(entry["hop_s"]), len(frames)
-        segments = [(float(a), float(b), function, letter) for a, b, function, letter in entry["segments"]]
+        segments = all_segments[f"billboard-{song_id}"]
         spans = merged([(a, b) for a, b, function, _ in segments if is_chorus(function)])
         share = sum(b - a for a, b in spans) / (n_frames * hop_s)
         if name in seen or not SHARES[0] <= share <= SHARES[1]:
@@ -67,9 +80,7 @@ def merged(spans: list[tuple[float, float]], gap_s: float = 0.5) -> list[tuple[f
     return out
 
 
-def _interest(
-    segments: list[tuple[float, float, str | None, str | None]], n_frames: int, hop_s: float
-) -> FloatArray:
+def _interest(segments: list[Segment], n_frames: int, hop_s: float) -> FloatArray:
     letters = {letter for _, _, function, letter in segments if is_chorus(function) and letter}
     out = np.zeros(n_frames, np.float32)
     for start_s, end_s, function, letter in segments:

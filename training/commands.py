@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from training import ablation, evaluate, gold, match
+from training import ablation, ceiling, evaluate, gold, match
 from training.billboard import load_billboard
 from training.calibration import expected_error, fit_logistic, predict
 from training.export import export, revision
@@ -121,6 +121,9 @@ class Workshop:
             print(f"\n### {name}: {len(songs)} songs, each judged by networks that never saw its artist\n")
             print(evaluate.markdown(rows), flush=True)
             report[name] = evaluate.as_json(rows)
+        print("\n### How far structure alone leads\n")
+        told = ceiling.told_the_structure(self.data, load_billboard(self.data))
+        print(evaluate.markdown([told, ceiling.other_labeller(self.data)]))
         print("\n### The chroma that the product computes, and the chroma that was learnt from\n")
         renders = [song for song in self.rendered if song.source == "pop909"][:MATCHED_SONGS]
         print(match.against_notes(self._scores, renders) + "\n")

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 ARCHIVE = Path("pop909") / "pop909.tar.gz"
+LABELS = ("human_label1.txt", "human_label2.txt")
 STEPS_PER_BEAT = 4
 MIN_MATCH = 0.9  # of the melody's notes must fall on the label grid
 MIN_CUES = 3
@@ -56,10 +57,40 @@ class Score:
 
 def load_scores(data: Path) -> list[Score]:
     """Songs whose labels can be placed in time and whose chorus is beyond doubt."""
+    members, index = _archive(data)
+    names = _names(index)
     scores = []
+    for song_id, files in members.items():
+        score = _score(song_id, files, *names.get(song_id, (song_id, song_id)))
+        if score is not None:
+            scores.append(score)
+    return scores
+
+
+def chorus_masks(data: Path) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+    """Both labellers' chorus in beats, 1 inside, of songs where each of them names one: (n_beats,) each."""
+    masks = []
+    for files in _archive(data)[0].values():
+        beats_per_bar = _beats_per_bar(files["beat_midi.txt"].decode("utf-8", "replace"))
+        notes = _sung(_melody(files))
+        found = []
+        for name in LABELS:
+            labels = parse_labels(files[name].decode("utf-8", "replace"))
+            phrases = _phrases(labels, 0.0, beats_per_bar)
+            chorus = chorus_of(labels, _heights(phrases, notes))
+            if chorus is not None and chorus[1] >= MIN_CUES:
+                found.append((phrases, chorus[0]))
+        if len(found) == len(LABELS):
+            first, second = _chorus_masks(*found[0], *found[1])
+            masks.append((first.astype(np.float32), second.astype(np.float32)))
+    return masks
+
+
+def _archive(data: Path) -> tuple[dict[str, dict[str, bytes]], bytes]:
+    """Song number -> its files, in order; and the index of titles."""
+    members: dict[str, dict[str, bytes]] = defaultdict(dict)
+    index = b""
     with tarfile.open(data / ARCHIVE) as archive:
-        members: dict[str, dict[str, bytes]] = defaultdict(dict)
-        index = b""
         for member in archive:
             stream = archive.extractfile(member) if member.isfile() else None
             if stream is None:
@@ -69,12 +100,7 @@ def load_scores(data: Path) -> list[Score]:
                 index = stream.read()
             elif len(parts) > 1 and re.fullmatch(r"\d{3}", parts[-2]):
                 members[parts[-2]][parts[-1]] = stream.read()
-    names = _names(index)
-    for song_id, files in sorted(members.items()):
-        score = _score(song_id, files, *names.get(song_id, (song_id, song_id)))
-        if score is not None:
-            scores.append(score)
-    return scores
+    return dict(sorted(members.items())), index
 
 
 def parse_labels(text: str) -> list[tuple[str, int]]:
@@ -140,15 +166,13 @@ def _score(song_id: str, files: dict[str, bytes], title: str, artist: str) -> Sc
     tracks = {track.name: _notes(track, midi.ticks_per_beat) for track in midi.tracks if track.name}
     if not {"MELODY", "PIANO"} <= tracks.keys() or not tracks["MELODY"]:
         return None
-    pairs = [line.split() for line in text["melody.txt"].splitlines() if line.strip()]
-    melody = [(int(pitch), int(steps)) for pitch, steps in pairs]
-    offset, share = grid_offset(melody, tracks["MELODY"])
+    offset, share = grid_offset(_melody(files), tracks["MELODY"])
     if share < MIN_MATCH:
         return None
     beats_per_bar = _beats_per_bar(text["beat_midi.txt"])
     start = offset / STEPS_PER_BEAT
     found = []
-    for name in ("human_label1.txt", "human_label2.txt"):
+    for name in LABELS:
         labels = parse_labels(text[name])
         phrases = _phrases(labels, start, beats_per_bar)
         chorus = chorus_of(labels, _heights(phrases, tracks["MELODY"]))
@@ -174,16 +198,36 @@ def _score(song_id: str, files: dict[str, bytes], title: str, artist: str) -> Sc
 
 def _agree(a: list[Phrase], a_letter: str, b: list[Phrase], b_letter: str) -> bool:
     """Whether two labellers' choruses cover the same beats for the most part."""
+    first, second = _chorus_masks(a, a_letter, b, b_letter)
+    both, either = (first & second).sum(), (first | second).sum()
+    return bool(either and both / either > 0.7)
+
+
+def _chorus_masks(
+    a: list[Phrase], a_letter: str, b: list[Phrase], b_letter: str
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     n = int(max(p.end for p in a + b)) + 1
-    masks = []
-    for phrases, letter in ((a, a_letter), (b, b_letter)):
-        mask = np.zeros(max(n, 1), bool)
+    masks = np.zeros((2, max(n, 1)), bool)
+    for mask, phrases, letter in zip(masks, (a, b), (a_letter, b_letter), strict=True):
         for p in phrases:
             if p.letter == letter:
                 mask[max(0, int(p.start)) : max(0, int(p.end))] = True
-        masks.append(mask)
-    both, either = (masks[0] & masks[1]).sum(), (masks[0] | masks[1]).sum()
-    return bool(either and both / either > 0.7)
+    return masks[0], masks[1]
+
+
+def _melody(files: dict[str, bytes]) -> list[tuple[int, int]]:
+    """MIDI pitch (0: rest) and length in steps of each note, from the labels' first bar on."""
+    lines = files["melody.txt"].decode("utf-8", "replace").splitlines()
+    return [(int(pitch), int(steps)) for pitch, steps in (line.split() for line in lines if line.strip())]
+
+
+def _sung(melody: list[tuple[int, int]]) -> list[Note]:
+    notes, at = [], 0
+    for pitch, steps in melody:
+        if pitch > 0:
+            notes.append((at / STEPS_PER_BEAT, (at + steps) / STEPS_PER_BEAT, pitch, 0))
+        at += steps
+    return notes
 
 
 def _phrases(labels: list[tuple[str, int]], start: float, beats_per_bar: int) -> list[Phrase]:
