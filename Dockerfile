@@ -63,10 +63,7 @@ RUN python3 -m venv /opt/venv \
 
 FROM python AS service
 COPY --from=bot-packages /opt/venv /opt/venv
-# numba keys its cache by the processor's name. `generic` keeps what is compiled while the image is built valid on
-# every host; librosa compiles short scalar loops, so nothing is lost by it.
-ENV NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES="" NUMBA_CACHE_DIR=/var/cache/app/numba \
-    MPLCONFIGDIR=/var/cache/app/matplotlib HTTP_HOST=0.0.0.0 HTTP_PORT=8080
+ENV XDG_CACHE_HOME=/var/cache/app MPLCONFIGDIR=/var/cache/app/matplotlib HTTP_HOST=0.0.0.0 HTTP_PORT=8080
 COPY pyproject.toml ./
 COPY migrations migrations
 COPY inference inference

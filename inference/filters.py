@@ -3,29 +3,93 @@
 Matrices are (n_bands, n_bins), sparse: a band touches a handful of bins.
 """
 
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
+from pathlib import Path
 
-import librosa
 import numpy as np
 import scipy.sparse
 
 from inference.config import FeatureConfig
 from inference.datatypes import FloatArray
+from inference.errors import EngineError
 
 BINS_PER_SEMITONE = 3
 LOWEST_MIDI = 20  # G#0: one semitone of margin under the piano's A0
 N_LOG_BINS = (7 * 12 + 1) * BINS_PER_SEMITONE + 1  # seven octaves, as in NNLS Chroma
 OVERSAMPLING = 40
+_LIBROSA_TIMEOUT_S = 120.0  # it takes one second, or a minute on a machine that is busy with ten other things
 
 
 @cache
 def mel_filters(config: FeatureConfig) -> tuple[scipy.sparse.csr_array, FloatArray]:
-    """librosa's mel filter bank (Slaney's scale and norm), and the centre of each band in Hz."""
-    weights = librosa.filters.mel(
-        sr=config.sr, n_fft=config.n_fft, n_mels=config.n_mels, fmin=config.fmin, fmax=config.fmax
-    )
-    edges = librosa.mel_frequencies(config.n_mels + 2, fmin=config.fmin, fmax=config.fmax)
-    return scipy.sparse.csr_array(weights.astype(np.float32)), edges[1:-1].astype(np.float32)
+    """librosa's mel filter bank (Slaney's scale and norm), and the centre of each band in Hz.
+
+    Made by a process that ends (see `librosa_bank`) and kept in the user's cache, so that it is made once.
+    Raises EngineError where it cannot be made.
+    """
+    numbers = [
+        str(n) for n in (config.sr, config.n_fft, config.n_mels, float(config.fmin), float(config.fmax))
+    ]
+    kept = _cache_folder() / "-".join(["mel", version("librosa"), *numbers])
+    bank = None
+    with suppress(OSError, ValueError):
+        bank = _read_bank(kept.read_bytes(), config)
+    if bank is None:
+        made = _run_librosa(numbers)
+        bank = _read_bank(made, config)
+        with suppress(OSError):  # a folder that cannot be written costs the next process a second
+            _keep(made, kept)
+    weights, centres = bank
+    return scipy.sparse.csr_array(weights), centres
+
+
+def _run_librosa(numbers: list[str]) -> bytes:
+    script = Path(__file__).with_name("librosa_bank.py")
+    try:
+        # -P: the modules beside the script are not for the libraries to find.
+        command = [sys.executable, "-P", str(script), *numbers]
+        return subprocess.run(command, capture_output=True, check=True, timeout=_LIBROSA_TIMEOUT_S).stdout  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as exc:
+        reason = (getattr(exc, "stderr", None) or b"").decode(errors="replace").strip()[-500:]
+        raise EngineError(f"librosa's mel filter bank cannot be made: {exc} {reason}") from exc
+
+
+def _read_bank(data: bytes, config: FeatureConfig) -> tuple[FloatArray, FloatArray]:
+    """Raises ValueError for what is no such bank: a file cut short, or made by something else."""
+    file = io.BytesIO(data)
+    try:
+        weights, centres = (np.lib.format.read_array(file, allow_pickle=False) for _ in range(2))
+    except (EOFError, OSError) as exc:
+        raise ValueError(f"no filter bank: {exc}") from exc
+    is_whole = weights.shape == (config.n_mels, config.n_fft // 2 + 1) and centres.shape == (config.n_mels,)
+    if not (is_whole and weights.dtype == centres.dtype == np.float32):
+        raise ValueError(f"no filter bank: {weights.dtype} {weights.shape}, {centres.shape}")
+    return weights, centres
+
+
+def _keep(data: bytes, path: Path) -> None:
+    """Write all or nothing: another worker may be reading, or writing the same."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(data)
+    Path(file.name).replace(path)
+
+
+def _cache_folder() -> Path:
+    """Where the user's programs keep what they can make again (XDG Base Directory Specification)."""
+    named = os.environ.get("XDG_CACHE_HOME")  # noqa: TID251 - the system's own word, no setting of ours
+    try:
+        root = Path(named) if named else Path.home() / ".cache"
+    except RuntimeError:  # a user without a home
+        root = Path(tempfile.gettempdir())
+    return root / "audio-highlight"
 
 
 @cache  # half as long to make as all features of a four-minute track

@@ -6,13 +6,11 @@ audio stack; the workers do, at their start.
 """
 
 import asyncio
-import importlib.util
+import importlib
 import multiprocessing
 import os
 import pickle
 import resource
-import stat
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -36,7 +34,7 @@ START_TIMEOUT_S = 600.0  # a start takes 2-3 s; minutes on a machine that is bus
 _PARENT_CHECK_S = 2.0
 _PROGRESS_EVERY_S = 0.2
 # Set in a worker before the libraries that read them load: the pool's processes are the parallelism.
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def usable_cores() -> int:
@@ -53,7 +51,6 @@ def usable_cores() -> int:
 class WorkerPool:
     """A fixed number of warm processes. `start` before `run`; `close` at the end.
 
-    `cache_dir`: where compiled kernels are kept between starts, for an installation that is read-only.
     `warm`: False leaves the slow first time to the first job, for a caller who has only one.
     """
 
@@ -62,12 +59,10 @@ class WorkerPool:
         workers: int | None = None,
         *,
         memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
-        cache_dir: Path | None = None,
         warm: bool = True,
     ) -> None:
         self.workers = workers or usable_cores()
         self._memory_limit_bytes = memory_limit_bytes
-        self._cache_dir = cache_dir
         self._warm = warm
         self._lock = threading.Lock()
         self._context = multiprocessing.get_context("spawn")
@@ -153,14 +148,7 @@ class WorkerPool:
         return ProcessPool(
             max_workers=self.workers,
             initializer=_start_worker,
-            initargs=(
-                os.getpid(),
-                self._memory_limit_bytes,
-                self._cache_dir,
-                self._warm,
-                self._board.numbers,
-                n_warm,
-            ),
+            initargs=(os.getpid(), self._memory_limit_bytes, self._warm, self._board.numbers, n_warm),
             context=self._context,
         )
 
@@ -206,7 +194,6 @@ _start_error: Exception | None = None
 def _start_worker(
     parent_pid: int,
     memory_limit_bytes: int,
-    cache_dir: Path | None,
     warm: bool,
     board: Any,
     n_warm: "threading.Semaphore",
@@ -216,10 +203,6 @@ def _start_worker(
     threading.Thread(target=_end_with_parent, args=(parent_pid,), daemon=True).start()
     for name in _ONE_THREAD:
         os.environ[name] = "1"  # noqa: TID251 - the only way to tell libraries that load later
-    if cache_dir is not None or not _is_cache_writable():
-        chosen = cache_dir or _private_cache_dir()
-        chosen.mkdir(parents=True, exist_ok=True)
-        os.environ.setdefault("NUMBA_CACHE_DIR", str(chosen))  # noqa: TID251 - as above
     connect(board)
     try:
         if warm:
@@ -239,22 +222,6 @@ def _limit(which: int, most: int) -> None:
     _, hard = resource.getrlimit(which)
     value = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(which, (value, value))
-
-
-def _is_cache_writable() -> bool:
-    """Whether numba can keep its kernels beside librosa, where it looks first."""
-    spec = importlib.util.find_spec("librosa")
-    return spec is None or spec.origin is None or os.access(Path(spec.origin).parent, os.W_OK)
-
-
-def _private_cache_dir() -> Path:
-    """A folder that only this user can write: what lies in it is run."""
-    folder = Path(tempfile.gettempdir()) / f"audio-highlight-numba-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022:
-        return folder
-    return Path(tempfile.mkdtemp(prefix="audio-highlight-numba-"))
 
 
 def _raise_start_error() -> None:
