@@ -3,7 +3,8 @@
 The real bot as a process of its own, with its real workers. Users arrive by a Poisson process; most send a
 track, some an album, some a track that somebody sent before, some flood. Printed: how many were answered,
 lost or answered twice, the latency's percentiles, and how late the bot's event loop came back to its timers
-(from its /metrics). The sandbox runs on the same cores: the figures are those of the whole scene.
+(from its /metrics): in all, and without the time in which it was ready but other work had the cores. The
+sandbox and the audio workers run on the same cores: the figures are those of the whole scene.
 """
 
 import argparse
@@ -29,7 +30,11 @@ from sandbox.testing import RunningSandbox, running_sandbox
 FIRST_USER = 50_000
 ALBUM = 3
 FLOOD = 40
-METRICS_PORT_TRIES = 20
+TARGET_S = "0.1"  # a bucket of the histograms below
+LAGS = {"late": "highlight_loop_lag_seconds", "late by our own doing": "highlight_loop_blocked_seconds"}
+
+
+Shares = list[tuple[str, float]]  # (upper bound in s, share of timers within it), rising
 
 
 @dataclass
@@ -127,24 +132,32 @@ async def crowd(
     return report
 
 
-async def lags(port: int) -> list[tuple[str, float]]:
-    """The event loop's lag as Prometheus sees it: (upper bound in s, share of timers within it)."""
+async def lags(port: int) -> dict[str, Shares]:
+    """How late timers were, as Prometheus sees it."""
     async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/metrics") as answer:
         text = await answer.text()
-    buckets = re.findall(r'highlight_loop_lag_seconds_bucket\{le="([^"]+)"\} ([0-9.]+)', text)
+    return {name: shares_within(text, series) for name, series in LAGS.items()}
+
+
+def shares_within(text: str, series: str) -> Shares:
+    buckets = re.findall(rf'^{series}_bucket{{le="([^"]+)"}} ([0-9.e+]+)', text, re.MULTILINE)
     total = float(buckets[-1][1])
     return [(bound, float(count) / total) for bound, count in buckets]
 
 
-def show(report: Report, lag: list[tuple[str, float]], n_users: int, per_s: float, length_s: float) -> None:
+def show(report: Report, lag: dict[str, Shares], n_users: int, per_s: float, length_s: float) -> None:
     print(describe_machine())
     print(f"{n_users} users, {per_s:g} a second, tracks of {length_s:g} s")
     print(f"asked {report.asked}, lost {report.lost}, doubled {report.doubled}, refused {report.refused}")
     p50, p95, top = np.percentile(report.latencies_s, [50, 95, 100])
     print(f"latency: median {p50:.1f} s, p95 {p95:.1f} s, longest {top:.1f} s")
-    within = next(share for bound, share in lag if bound == "0.1")
-    worst = next(bound for bound, share in lag if share == 1.0)
-    print(f"event loop: {100 * within:.3f} % of timers within 100 ms, all within {worst} s")
+    print("event loop:")
+    for name, shares in lag.items():
+        within = dict(shares)[TARGET_S]
+        worst = next(bound for bound, share in shares if share == 1.0)
+        print(
+            f"  {name:>22}: {100 * within:.3f} % of timers by at most {TARGET_S} s, all by at most {worst} s"
+        )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ stop.
 """
 
 import asyncio
+import gc
 import importlib
 import logging
 import signal
@@ -32,6 +33,16 @@ def stop_on_signal() -> asyncio.Event:
     return stop
 
 
+def spare_the_loop() -> None:
+    """Once everything is loaded: the garbage collector never looks at it again.
+
+    Modules and models are a quarter of a million objects. A full collection walked through them all: a
+    quarter of a second of CPU with the event loop standing still, when many users wrote at once.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 async def serve(settings: Settings) -> None:
     stop = stop_on_signal()
     # Where workers are elsewhere, one process stays for what must not travel.
@@ -42,6 +53,7 @@ async def serve(settings: Settings) -> None:
             tasks.create_task(pool.start())
             room = await asyncio.to_thread(importlib.import_module, "bot.app")
         async with room.App.opened(settings, pool) as app:
+            spare_the_loop()
             await app.run(stop)
     finally:
         await pool.close()

@@ -54,6 +54,12 @@ class Metrics:
             registry=self.registry,
             buckets=LAG_SECONDS,
         )
+        self.loop_blocked = Histogram(
+            "highlight_loop_blocked_seconds",
+            "The part of that lag which was not spent waiting for a core",
+            registry=self.registry,
+            buckets=LAG_SECONDS,
+        )
         self.telegram_errors = Counter(
             "highlight_telegram_errors",
             "Bot API requests that failed",
@@ -76,9 +82,12 @@ class Metrics:
     async def watch_loop(self) -> None:
         """Until cancelled: whatever blocks the event loop shows here, whoever does it."""
         while True:
-            before = time.monotonic()
+            before, (cpu_before, waits_before) = time.monotonic(), thread_seconds()
             await asyncio.sleep(LAG_EVERY_S)
-            self.loop_lag.observe(max(0.0, time.monotonic() - before - LAG_EVERY_S))
+            lag_s = max(0.0, time.monotonic() - before - LAG_EVERY_S)
+            cpu, waits = thread_seconds()
+            self.loop_lag.observe(lag_s)
+            self.loop_blocked.observe(blocked_seconds(lag_s, cpu - cpu_before, waits - waits_before))
 
     def _read_memory(self) -> None:
         self.worker_memory.clear()
@@ -151,6 +160,27 @@ class TelegramMeter(BaseRequestMiddleware):
         finally:
             if name != "getUpdates":  # its time is Telegram's patience, not its speed
                 self._metrics.telegram_seconds.labels(name).observe(time.monotonic() - started)
+
+
+def thread_seconds() -> tuple[float, float]:
+    """The calling thread's CPU time, and how long it was ready to run while other work had the cores.
+
+    The second is 0 where the system does not tell (it is Linux's /proc/thread-self/schedstat).
+    """
+    try:
+        cpu_ns, waits_ns, _ = Path("/proc/thread-self/schedstat").read_bytes().split()
+    except OSError:
+        return time.thread_time(), 0.0
+    return int(cpu_ns) / 1e9, int(waits_ns) / 1e9
+
+
+def blocked_seconds(lag_s: float, cpu_s: float, waits_s: float) -> float:
+    """How much of a timer's lag is our own doing: a computation, or a call that blocks.
+
+    `cpu_s` and `waits_s` are of the whole time since the timer was set. Some of the waits may lie before it
+    was due, so a lag is never called smaller than what the thread computed.
+    """
+    return max(lag_s - waits_s, min(lag_s, cpu_s))
 
 
 def children_memory_bytes() -> list[int]:
