@@ -35,7 +35,7 @@ from inference.progress import Stage, report
 from inference.rhythm import track_rhythm
 from inference.source import PacketIndex, read_cover
 from inference.tags import title_and_performer
-from inference.window import confidence_of, curve_by_loudness, pick_windows
+from inference.window import curve_by_loudness, pick_windows
 
 LONG_TRACK_S = 900.0  # from here on what a stage leaves behind is worth the milliseconds of giving it back
 
@@ -130,8 +130,8 @@ def _listen(
     with watch.stage("model"):
         curve = model.predict(features)
         # What is no music has no highlight, however lively the curve.
-        curve = replace(curve, clarity=curve.clarity * musicality(features, rhythm))
-        confidence = confidence_of(curve, track.duration_s)
+        confidence = curve.clarity * musicality(features, rhythm)
+        curve = replace(curve, clarity=confidence)
     if is_long:
         give_memory_back()
     with watch.stage("key"):

@@ -23,7 +23,6 @@ ENTRY_S = 4.0  # a phrase: the interest after a start is compared with the inter
 ENTRY_LOSS = 0.03  # of a window's score that may be given up to begin where a section begins
 UNMETRED_BAR_S = 2.0  # one step of earlier/later where no metre is known: four beats at 120 BPM
 _ON_GRID_S = 0.05  # beats are kept in milliseconds and windows pass through buttons
-_SURE_MARGIN = 0.1  # how far above the track's mean a window must lie for two thirds of full confidence
 
 
 def pick_windows(
@@ -51,24 +50,7 @@ def pick_windows(
             windows.append(window)
     best, *others = windows
     others.sort(key=lambda window: -window.score)
-    if confidence is None:
-        confidence = confidence_of(curve, duration_s)
-    return Picks(best, tuple(others), confidence)
-
-
-def confidence_of(curve: InterestCurve, duration_s: float, length_s: float = DEFAULT_LENGTH_S) -> float:
-    """0..1: how likely the best window is what a listener would choose.
-
-    The model's own belief that there is a highlight, times how far the best window stands above the track; or
-    how much of the track it is, since a pick that leaves little out cannot be far off.
-    """
-    if duration_s <= length_s:
-        return float(np.clip(curve.clarity, 0.0, 1.0))
-    mean = _CurveMean(curve, duration_s)
-    scores = mean(_starts(0.0, duration_s - length_s, curve.hop_s), length_s)
-    margin = float(scores.max() - mean.overall)
-    stands_out = max(1.0 - np.exp(-margin / _SURE_MARGIN), (length_s / duration_s) ** 3)
-    return float(np.clip(curve.clarity * stands_out, 0.0, 1.0))
+    return Picks(best, tuple(others), curve.clarity if confidence is None else confidence)
 
 
 def shift_window(window: Window, bars: int, rhythm: Rhythm, duration_s: float) -> Window:

@@ -93,18 +93,12 @@ def test_lengths_are_nested() -> None:
     assert [w.length_s for w in (short, usual, long)] == pytest.approx([15.0, 30.0, 60.0])
 
 
-def test_more_contrast_is_more_confidence() -> None:
-    def confidence(high: float) -> float:
-        return pick_windows(block(80, 110, 200, high=high), 200.0).confidence
-
-    assert confidence(0.15) < confidence(0.4) < confidence(0.9)
-    assert not pick_windows(block(80, 110, 200, high=0.1), 200.0).is_clear
-    assert pick_windows(block(80, 110, 200), 200.0).is_clear
-
-
-def test_models_doubt_is_passed_on() -> None:
-    curve = InterestCurve(block(80, 110, 200).values, 1.0, clarity=0.1)
-    assert not pick_windows(curve, 200.0).is_clear
+def test_models_calibrated_chance_is_passed_on() -> None:
+    values = block(80, 110, 200).values
+    for clarity, is_clear in ((0.1, False), (0.9, True)):
+        picks = pick_windows(InterestCurve(values, 1.0, clarity), 200.0)
+        assert picks.confidence == clarity
+        assert picks.is_clear == is_clear
 
 
 def test_length_must_be_positive() -> None:
