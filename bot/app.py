@@ -16,7 +16,7 @@ from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import TelegramAPIError
 from sqlalchemy import text
 
-from bot.db.engine import STORAGE_TROUBLE, Database, create_engine
+from bot.db.engine import ANSWER_WITHIN_S, STORAGE_TROUBLE, Database, create_engine
 from bot.db.migrate import migrate
 from bot.domain import JobKind
 from bot.handlers import build_router
@@ -237,7 +237,7 @@ class App:
         await migrate(settings.database, backups=settings.backups)
         await asyncio.to_thread(prepare_folder, settings.work)
         async with AsyncExitStack() as stack:
-            database = Database(create_engine(settings.database))
+            database = Database(create_engine(settings.database), ANSWER_WITHIN_S)
             stack.push_async_callback(database.close)
             bot = build_bot(settings)
             stack.push_async_callback(bot.session.close)

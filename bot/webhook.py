@@ -129,12 +129,15 @@ class Webhook:
         for tries in range(1, STORAGE_TRIES + 1):
             may_wait = tries < STORAGE_TRIES
             try:
-                async with asyncio.timeout(PATIENCE_S):
+                async with asyncio.timeout(PATIENCE_S) as patience:
                     await self._dispatcher.feed_raw_update(
                         self._bot, letter.payload, may_wait=may_wait, is_told=tries > 1
                     )
             except Exception as exc:  # one update's fault must not end the others; errors.py has had its turn
-                if may_wait and isinstance(exc, STORAGE_TROUBLE) and not isinstance(exc, TimeoutError):
+                is_storage = isinstance(exc, STORAGE_TROUBLE)
+                if patience.expired():
+                    is_storage = not await self._database.is_writable()
+                if may_wait and is_storage:
                     await self._database.wait_until_writable()
                     continue
                 logger.exception("update %d was not handled", letter.update_id)

@@ -23,6 +23,8 @@ BUSY_TIMEOUT_MS = 15_000
 STORAGE_TROUBLE = (OperationalError, InterfaceError, NoConnectionFree, OSError)
 # Classes of SQLSTATE that say the same of PostgreSQL: connection, resources, intervention, system.
 PASSING_SQLSTATES = ("08", "53", "57", "58")
+# A PostgreSQL host may vanish without a word. Longer than SQLite waits for a lock would outlast a handler.
+ANSWER_WITHIN_S = 15.0
 LOOK_AGAIN_S = (1.0, 2.0, 5.0, 10.0)
 STORAGE_TRIES = (
     3  # of one thing, each with a storage that works again: after them it is the thing's own fault
@@ -75,23 +77,27 @@ def _prepare_sqlite(engine: AsyncEngine, foreign_keys: bool) -> None:
 
 
 class Database:
-    """Short sessions, one transaction each. Never hold one across a download, a send or the pool."""
+    """Short sessions, one transaction each. Never hold one across a download, a send or the pool.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    `answer_within_s`: a session on PostgreSQL that takes longer raises TimeoutError, which is an OSError.
+    """
+
+    def __init__(self, engine: AsyncEngine, answer_within_s: float | None = None) -> None:
         self.engine = engine
+        self._limit_s = None if engine.dialect.name == "sqlite" else answer_within_s
         self._readers = async_sessionmaker(engine, expire_on_commit=False)
         self._writers = async_sessionmaker(engine.execution_options(writes=True), expire_on_commit=False)
         self._writing = asyncio.Lock() if engine.dialect.name == "sqlite" else contextlib.nullcontext()
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        async with self._readers() as session:
+        async with asyncio.timeout(self._limit_s), self._readers() as session:
             yield session
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """Commits at the end of the block, rolls back if it raises."""
-        async with self._writing, self._writers.begin() as session:
+        async with asyncio.timeout(self._limit_s), self._writing, self._writers.begin() as session:
             yield session
 
     async def is_writable(self) -> bool:

@@ -269,9 +269,11 @@ class Worker:
 
     async def _prepare_and_deliver(self, recipe: Recipe, job: Job, desk: Desk) -> None:
         try:
-            async with asyncio.timeout(self._job_limit_s):
+            async with asyncio.timeout(self._job_limit_s) as limit:
                 answer = await recipe.prepare(job, desk)
         except TimeoutError as exc:
+            if not limit.expired():  # storage's own
+                raise
             raise WorkerTimeout(f"job over {self._job_limit_s} s") from exc
         desk.stage(Stage.SENDING)
         await self._delivery.deliver(job, answer, JobState.DONE, confirm=recipe.confirm)

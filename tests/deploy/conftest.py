@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +47,19 @@ class Service:
 
     def crash(self) -> None:
         _services(self.kind, "crash", str(self.directory), str(self.port))
+
+    def freeze(self) -> None:
+        """PostgreSQL keeps its connections and says no more, as a host does that lost its network."""
+        for process in self._processes():
+            process.suspend()
+
+    def thaw(self) -> None:
+        for process in self._processes():
+            process.resume()
+
+    def _processes(self) -> list[psutil.Process]:
+        server = psutil.Process(int((self.directory / "postmaster.pid").read_text().split()[0]))
+        return [server, *server.children(recursive=True)]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """PostgreSQL goes away under the bot and comes back: each track is answered once, nobody meets silence."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from bot import polling
+from bot import app, polling, webhook
 from bot.app import App
 from bot.db import engine
 from bot.db.engine import STORAGE_TROUBLE, Database, create_engine
@@ -27,7 +27,13 @@ PATIENT_S = 90.0
 TROUBLE = {"en": "trouble with my storage", "ru": "неполадки с хранилищем"}
 SECRET = "a-secret-of-the-tests"
 NO_LIMITS = Limits(all_per_s=1000, chat_per_s=1000, chat_burst=1000, group_per_s=1000, group_burst=1000)
-StartBot = Callable[..., Awaitable[App]]
+ANSWER_WITHIN_S = 1.0
+Deed = Callable[[Service], None]
+ABSENCES: dict[str, tuple[Deed, Deed]] = {
+    "stopped": (Service.stop, Service.start),
+    "killed": (Service.crash, Service.start),
+    "silent": (Service.freeze, Service.thaw),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +45,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "LOOK_AGAIN_S", (0.05,))
     monkeypatch.setattr(polling, "RETRY_S", (0.05,))
     monkeypatch.setattr(front_ends, "BEAT_S", 0.1)
+    monkeypatch.setattr(app, "ANSWER_WITHIN_S", ANSWER_WITHIN_S)
+    for room in (polling, webhook):
+        monkeypatch.setattr(room, "PATIENCE_S", 5 * ANSWER_WITHIN_S)
 
 
 @asynccontextmanager
@@ -89,11 +98,11 @@ async def test_what_a_server_says_when_it_turns_us_away(sqlstate: str, passes: b
 
 
 @pytest.mark.services
-@pytest.mark.parametrize("leave", [Service.stop, Service.crash], ids=["stopped", "killed"])
+@pytest.mark.parametrize(("leave", "come_back"), ABSENCES.values(), ids=ABSENCES)
 async def test_a_transaction_that_is_cut_off_is_trouble_that_passes(
-    leave: Callable[[Service], None], postgres_server: Service, postgres_url: str
+    leave: Deed, come_back: Deed, postgres_server: Service, postgres_url: str
 ) -> None:
-    database = Database(create_engine(postgres_url))
+    database = Database(create_engine(postgres_url), ANSWER_WITHIN_S)
     try:
         with pytest.raises(STORAGE_TROUBLE):  # noqa: PT012  # leaving is what breaks the second statement
             async with database.write() as session:
@@ -104,7 +113,7 @@ async def test_a_transaction_that_is_cut_off_is_trouble_that_passes(
             async with database.read() as session:
                 await session.execute(text("SELECT 1"))
     finally:
-        await asyncio.to_thread(postgres_server.start)
+        await asyncio.to_thread(come_back, postgres_server)
     async with database.read() as session:
         assert await session.scalar(text("SELECT 1")) == 1
     await database.close()
@@ -186,10 +195,11 @@ def listening(way: str, port: int) -> dict[str, object]:
 
 @pytest.mark.services
 @pytest.mark.parametrize("way", ["polling", "webhook"])
-@pytest.mark.parametrize("leave", [Service.stop, Service.crash], ids=["stopped", "killed"])
+@pytest.mark.parametrize(("leave", "come_back"), ABSENCES.values(), ids=ABSENCES)
 async def test_postgresql_that_goes_away_delays_answers_and_loses_none(
     way: str,
-    leave: Callable[[Service], None],
+    leave: Deed,
+    come_back: Deed,
     sandbox: RunningSandbox,
     postgres_server: Service,
     postgres_url: str,
@@ -215,7 +225,7 @@ async def test_postgresql_that_goes_away_delays_answers_and_loses_none(
             )
             assert await told(sandbox, in_work) == []
         finally:
-            await asyncio.to_thread(postgres_server.start)
+            await asyncio.to_thread(come_back, postgres_server)
         await answered(sandbox, arriving)
         await answered(sandbox, in_work)
         await sandbox.wait_until_taken(timeout_s=PATIENT_S)
