@@ -110,6 +110,16 @@ class StatusBoard:
         self, chat_id: int, message_id: int | None, chat_jobs: list[Job], places: dict[int, int]
     ) -> None:
         try:
+            await self._show_or_forget(chat_id, message_id, chat_jobs, places)
+        except (TelegramAPIError, DeliveryUncertain, *STORAGE_TROUBLE) as exc:
+            logger.info("status not shown: %s", type(exc).__name__, extra={"chat_id": chat_id})
+        finally:
+            self._busy.discard(chat_id)
+
+    async def _show_or_forget(
+        self, chat_id: int, message_id: int | None, chat_jobs: list[Job], places: dict[int, int]
+    ) -> None:
+        try:
             if chat_jobs:
                 await self._write(chat_id, message_id, chat_jobs, places)
             elif message_id is not None:
@@ -120,10 +130,6 @@ class StatusBoard:
                 await self._forget_message(chat_id)
         except TelegramForbiddenError:
             await self._forget_message(chat_id)
-        except (TelegramAPIError, DeliveryUncertain, *STORAGE_TROUBLE) as exc:
-            logger.info("status not shown: %s", type(exc).__name__, extra={"chat_id": chat_id})
-        finally:
-            self._busy.discard(chat_id)
 
     async def _write(
         self, chat_id: int, message_id: int | None, chat_jobs: list[Job], places: dict[int, int]

@@ -3,6 +3,7 @@ track is lost, and nobody meets silence.
 """
 
 import asyncio
+import logging
 import os
 import shutil
 import sqlite3
@@ -19,7 +20,7 @@ from bot.db import engine, jobs, people
 from bot.db.engine import Database
 from bot.db.models import utc_now
 from bot.domain import Job, JobKind, JobRequest, JobState, Lane
-from bot.services import delivery, sender, worker
+from bot.services import aftermath, delivery, sender, status, worker
 from bot.services.jobs import is_wanted_again
 from sandbox.client import FRIEND_ID, LISTENER_ID, MessageView
 from sandbox.testing import RunningSandbox, running_sandbox
@@ -35,7 +36,8 @@ Trouble = Callable[[Path], AbstractContextManager[None]]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real delays, shortened."""
-    monkeypatch.setattr(worker, "BACKOFF_S", 0.02)
+    monkeypatch.setattr(aftermath, "BACKOFF_S", 0.02)
+    monkeypatch.setattr(worker, "STORAGE_PAUSE_S", 0.02)
     monkeypatch.setattr(worker, "LIMBO_EVERY_S", 0.1)
     monkeypatch.setattr(delivery, "SETTLE_S", 0.05)
     monkeypatch.setattr(engine, "LOOK_AGAIN_S", (0.05,))
@@ -108,9 +110,10 @@ async def survives(
     pool: FakePool,
     clips: dict[str, Path],
     caplog: pytest.LogCaptureFixture,
+    **settings: object,
 ) -> None:
     url = f"sqlite+aiosqlite:///{folder / 'bot.db'}"
-    async with running_app(sandbox, url, pool, data_dir=folder.parent / "data"):
+    async with running_app(sandbox, url, pool, data_dir=folder.parent / "data", **settings):
         pool.gate.clear()
         in_work = await sandbox.send_audio(clips["mp3"], user=FRIEND_ID)
         await pool.entered.wait()
@@ -143,6 +146,20 @@ async def test_a_full_disk_delays_answers_and_loses_none(
 
 
 @pytest.mark.slow
+async def test_a_full_disk_behind_a_webhook_delays_answers_and_loses_none(
+    disk: Path,
+    sandbox: RunningSandbox,
+    pool: FakePool,
+    clips: dict[str, Path],
+    caplog: pytest.LogCaptureFixture,
+    unused_tcp_port: int,
+) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}/telegram"
+    receiver = {"webhook_url": url, "webhook_secret": "a-secret-of-the-tests", "http_port": unused_tcp_port}
+    await survives(full, disk, sandbox, pool, clips, caplog, **receiver)
+
+
+@pytest.mark.slow
 async def test_a_locked_database_delays_answers_and_loses_none(
     tmp_path: Path,
     sandbox: RunningSandbox,
@@ -151,6 +168,37 @@ async def test_a_locked_database_delays_answers_and_loses_none(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await survives(locked, tmp_path, sandbox, pool, clips, caplog)
+
+
+async def test_a_progress_message_that_cannot_be_forgotten_stops_nobody(
+    start_app: StartApp,
+    sandbox: RunningSandbox,
+    pool: FakePool,
+    clips: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its listener deleted it, and storage is locked when the bot finds out."""
+    monkeypatch.setattr(status, "SHOW_AFTER", timedelta())
+    monkeypatch.setattr(status, "TICK_S", 0.05)
+    monkeypatch.setattr(status, "EDIT_EVERY_S", 1e9)
+    caplog.set_level(logging.INFO)
+    async with start_app():
+        pool.gate.clear()
+        tracks = [await sandbox.send_audio(clips["mp3"])]
+        await sandbox.wait_for(lambda m: "Listening" in m.text)
+        tracks.append(await sandbox.send_audio(clips["ogg"]))
+        await sandbox.wait_until_taken()
+        await sandbox.inject(
+            "editMessageText", error_code=400, description="Bad Request: message to edit not found"
+        )
+        with locked(tmp_path):
+            monkeypatch.setattr(status, "EDIT_EVERY_S", 0.0)
+            await eventually(lambda: "status not shown: OperationalError" in caplog.text)
+        pool.gate.set()
+        for track in tracks:
+            await voice_for(sandbox, track)
 
 
 async def test_a_work_folder_that_is_gone_is_made_again(
@@ -189,7 +237,7 @@ async def test_telegram_away_for_longer_than_all_attempts_costs_no_answer(
         await first.wait_until_taken(timeout_s=PATIENT_S)
         await before.aclose()
         pool.gate.set()
-        n_tries = 2 * worker.MAX_ATTEMPTS
+        n_tries = 2 * aftermath.MAX_ATTEMPTS
         await eventually(
             lambda: sum("failed (Telegram" in m and "attempt" in m for m in caplog.messages) > n_tries
         )
