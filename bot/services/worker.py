@@ -1,20 +1,11 @@
-"""The job loop: claim, prepare, deliver, and what to do when that fails. All tasks live in one TaskGroup.
-
-Errors have three families. The user can act (InputRejected): one sentence, no retry. It can pass (network,
-time-out, locked database, dead worker process): back into the queue with growing, jittered delays, up to
-MAX_ATTEMPTS. Ours (everything else): logged with an incident id, an apology with the same id, one line to the
-admin chat.
-"""
+"""The job loop: claim, prepare, deliver. All tasks live in one TaskGroup; for what fails see `aftermath`."""
 
 import asyncio
 import logging
-import random
-import secrets
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 from aiogram import Bot
@@ -23,56 +14,32 @@ from aiogram.exceptions import (
     TelegramAPIError,
     TelegramBadRequest,
     TelegramForbiddenError,
-    TelegramNetworkError,
-    TelegramRetryAfter,
-    TelegramServerError,
 )
-from aiogram.methods import SendMessage
 
 from bot.db import jobs, people
 from bot.db.engine import STORAGE_TROUBLE, Database
-from bot.db.models import utc_now
-from bot.domain import BACKGROUND, Job, JobKind, JobState, Lane, Stage
+from bot.domain import Job, JobKind, JobState, Lane, Stage
 from bot.logs import log_context
+from bot.services.aftermath import MAX_ATTEMPTS, Aftermath, TooManyAttempts
 from bot.services.delivery import Delivery, JobGone
 from bot.services.fleet import Fleet
 from bot.services.jobs import JobService
-from bot.services.recipes import Desk, KeepsTrying, MournsLoss, Notify, Recipe, Recipes, reply_to
-from bot.services.sender import DeliveryUncertain
+from bot.services.recipes import Desk, KeepsTrying, Notify, Recipe, Recipes
 from bot.services.status import StatusBoard
-from bot.services.telegram_files import DownloadFailed
 from bot.texts import Texts
-from inference.errors import InputRejected, WorkerLost, WorkerTimeout
+from inference.errors import WorkerTimeout
 
 logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 5
 JOB_LIMIT_S = 1800.0
-BACKOFF_S = 2.0
-BACKOFF_CAP_S = 120.0
-OUTAGE_PATIENCE = timedelta(hours=6)  # how long a job outlives Telegram's absence
+STORAGE_PAUSE_S = 2.0
 ACTION_EVERY_S = 4.5  # a chat action fades after 5 s
 ACTIONS = {JobKind.CURVE: ChatAction.UPLOAD_PHOTO}
 LIMBO_EVERY_S = 20.0
 IDLE_S = 1.0
 LAST_WORDS_S = 3.0  # for progress messages that are on their way when we stop
-PASSING = (
-    TelegramNetworkError,
-    TelegramServerError,
-    TelegramRetryAfter,
-    DeliveryUncertain,
-    DownloadFailed,
-    WorkerLost,
-    *STORAGE_TROUBLE,
-)
-# Telegram or the line to it is down: that says nothing about the job.
-OUTAGE = (TelegramNetworkError, TelegramServerError, TelegramRetryAfter)
 # What Telegram answers where voice messages are off, by a user's privacy settings or a group's permissions.
 VOICE_OFF = ("VOICE_MESSAGES_FORBIDDEN", "not enough rights to send voice")
-
-
-class TooManyAttempts(Exception):
-    """The job was begun too often, perhaps because it takes the process down with it."""
 
 
 class Worker:
@@ -100,8 +67,7 @@ class Worker:
         self._delivery = delivery
         self._board = board
         self._recipes = recipes
-        self._texts = texts
-        self._notify = notify
+        self._aftermath = Aftermath(database, delivery, recipes, texts, notify, service.bell)
         self._fleet = fleet
         self._slots = {Lane.HEAVY: heavy_slots, Lane.LIGHT: light_slots}
         self._work_dir = work_dir
@@ -140,7 +106,7 @@ class Worker:
             try:
                 await self._delivery.resolve(job, self._recipes[job.kind].confirm)
             except TelegramForbiddenError:
-                await self._finish(job, "blocked")
+                await self._aftermath.finish(job, "blocked")
             except (TelegramAPIError, *STORAGE_TROUBLE) as exc:
                 logger.warning("fate of the answer still unknown: %s", type(exc).__name__)
 
@@ -206,7 +172,7 @@ class Worker:
                 job = await self._service.claim(lane)
             except STORAGE_TROUBLE as exc:
                 logger.warning("cannot claim, storage is in trouble: %s", exc)
-                await asyncio.sleep(BACKOFF_S)
+                await asyncio.sleep(STORAGE_PAUSE_S)
                 continue
             if job is None:
                 with suppress(TimeoutError):  # delayed retries come due without a ring
@@ -302,84 +268,7 @@ class Worker:
 
     async def _settle_error(self, job: Job, exc: Exception) -> None:
         try:
-            await self._after_error(job, exc)
+            await self._aftermath.settle(job, exc)
         except Exception:  # still the job loop; storage is probably in trouble
             logger.exception("could not settle the job, it is tried again later")
             self._unsettled.add(job.id)
-
-    async def _after_error(self, job: Job, exc: Exception) -> None:
-        """The road of the error's family; see the module's docstring."""
-        recipe = self._recipes[job.kind]
-        if isinstance(recipe, KeepsTrying) and recipe.keeps_trying(job, exc):
-            await self._retry(job, exc)
-        elif isinstance(exc, InputRejected):
-            logger.info("rejected: %s", exc)
-            await self._apologise(job, self._texts.rejected, exc.code)
-        elif isinstance(exc, WorkerTimeout):
-            logger.warning("took too long: %s", exc)
-            await self._apologise(job, self._texts.rejected, "too_slow")
-        elif isinstance(exc, TelegramForbiddenError):
-            logger.info("the chat does not let us write")
-            await self._finish(job, "blocked")
-        elif isinstance(exc, TelegramBadRequest) and job.lane is Lane.LIGHT:
-            logger.warning("cached answer refused (%s), making it again", exc.message)
-            async with self._database.write() as session:
-                await jobs.requeue(session, job.id, lane=Lane.HEAVY, payload=job.payload | {"is_stale": True})
-        elif (isinstance(exc, PASSING) and job.attempts < MAX_ATTEMPTS) or (
-            isinstance(exc, OUTAGE) and self._is_patient(job)
-        ):
-            await self._retry(job, exc)
-        else:
-            await self._our_fault(job, exc)
-
-    @staticmethod
-    def _is_patient(job: Job) -> bool:
-        return job.kind not in BACKGROUND and utc_now() - job.created_at < OUTAGE_PATIENCE
-
-    async def _retry(self, job: Job, exc: Exception) -> None:
-        doublings = min(job.attempts - 1, 10)
-        delay_s = min(BACKOFF_CAP_S, BACKOFF_S * 2**doublings) * random.uniform(0.75, 1.25)  # noqa: S311
-        if isinstance(exc, TelegramRetryAfter):
-            delay_s = max(delay_s, exc.retry_after)
-        logger.warning("attempt %d failed (%s), again in %.1f s", job.attempts, type(exc).__name__, delay_s)
-        if isinstance(exc, DeliveryUncertain):
-            return  # stays SENDING: it is looked for before anything is sent again
-        async with self._database.write() as session:
-            # An outage uses up no attempt beyond those that lengthen the delay.
-            refund = isinstance(exc, OUTAGE) and job.attempts >= MAX_ATTEMPTS
-            await jobs.requeue(session, job.id, delay_s=delay_s, refund=refund)
-
-    async def _our_fault(self, job: Job, exc: Exception) -> None:
-        incident = secrets.token_hex(3)
-        logger.error("incident %s", incident, exc_info=exc, extra={"incident": incident})
-        if job.kind in BACKGROUND:
-            await self._finish(job, incident)
-        else:
-            await self._apologise(job, self._texts.apology, incident)
-        await self._notify(f"Incident {incident}: job {job.id} ({job.kind}), {type(exc).__name__}")
-
-    async def _apologise(self, job: Job, sentence: Callable[[str, str], str], code: str) -> None:
-        """Answer with a sentence instead. If even that fails, try again later, and give up in the end."""
-        try:
-            async with self._database.read() as session:
-                locale = (await people.get_listener(session, job.user_id)).locale
-            message = SendMessage(
-                chat_id=job.chat_id, text=sentence(locale, code), reply_parameters=reply_to(job)
-            )
-            await self._delivery.deliver(job, message, JobState.FAILED, error_code=code)
-        except JobGone:
-            logger.info("cancelled meanwhile")
-        except (*PASSING, TelegramAPIError) as exc:
-            is_outage = isinstance(exc, OUTAGE) and self._is_patient(job)
-            if is_outage or (job.attempts <= MAX_ATTEMPTS and isinstance(exc, PASSING)):
-                await self._retry(job, exc)
-            else:
-                logger.warning("could not even apologise: %s", type(exc).__name__)
-                await self._finish(job, code)
-
-    async def _finish(self, job: Job, error_code: str) -> None:
-        async with self._database.write() as session:
-            await jobs.finish(session, job.id, JobState.FAILED, utc_now(), error_code)
-            if isinstance(recipe := self._recipes[job.kind], MournsLoss):
-                await recipe.lost(session, job, error_code)
-        self._service.bell.ring()

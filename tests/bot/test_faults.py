@@ -9,7 +9,7 @@ from sqlalchemy import select
 from bot.app import App
 from bot.db import jobs, people
 from bot.db.models import ChatRow, JobRow
-from bot.services import delivery, worker
+from bot.services import aftermath, delivery, worker
 from inference.errors import InputRejected, Rejection, WorkerLost, WorkerTimeout
 from sandbox.client import FRIEND_ID, LISTENER_ID, MessageView
 from sandbox.testing import RunningSandbox
@@ -19,7 +19,8 @@ from tests.fakes import FakePool
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real delays, shortened."""
-    monkeypatch.setattr(worker, "BACKOFF_S", 0.05)
+    monkeypatch.setattr(aftermath, "BACKOFF_S", 0.05)
+    monkeypatch.setattr(worker, "STORAGE_PAUSE_S", 0.05)
     monkeypatch.setattr(delivery, "SETTLE_S", 0.05)
 
 
@@ -165,7 +166,7 @@ async def test_retries_have_an_end(
     track = await sandbox.send_audio(clips["mp3"])
     told = await sandbox.wait_for(lambda m: m.reply_to == track.message_id)
     assert "Something went wrong on my side" in told.text
-    assert [attempts for _, _, attempts in await settled(app)] == [worker.MAX_ATTEMPTS]
+    assert [attempts for _, _, attempts in await settled(app)] == [aftermath.MAX_ATTEMPTS]
 
 
 async def test_an_update_delivered_twice_is_answered_once(
