@@ -37,7 +37,7 @@ class Recipe:
     repetition_seeds: tuple[int, ...] = (0, 1)
     spectral_seeds: tuple[int, ...] = (0,)
     folds: tuple[int, ...] = tuple(range(N_FOLDS))
-    n_variations: int = 4
+    n_variations: int = 8
 
 
 def chroma_inputs(arrays: dict[str, FloatArray]) -> tuple[Tensor, ...]:
