@@ -10,14 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.metrics import WINDOW_S, best_start
-from training.songs import POINT_FRAMES, FloatArray, Song, points
+from training.metrics import WINDOW_S
+from training.songs import FloatArray, Song, points
 
 N_POSITIONS = 50
 THUMBNAIL_HOP_S = 2.0
 THUMBNAIL_S = (10.0, 40.0)
 PYCHORUS_S = (30, 20, 15, 10)  # it finds nothing on many songs: ask for less until it does
-PYCHORUS_HOP_FRAMES = 1
 
 
 def position_curve(songs: Sequence[Song]) -> FloatArray:
@@ -38,11 +37,6 @@ def loudness_curve(song: Song) -> FloatArray | None:
     if song.loudness_db is None:
         return None
     return points(np.asarray(10 ** (song.loudness_db / 10), np.float32))
-
-
-def loudest_start(song: Song) -> float | None:
-    curve = loudness_curve(song)
-    return None if curve is None else best_start(curve, song.hop_s * POINT_FRAMES)
 
 
 def pychorus_start(song: Song) -> float | None:
