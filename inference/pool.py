@@ -13,9 +13,10 @@ import pickle
 import resource
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +32,7 @@ MEMORY_LIMIT_BYTES = 1 << 30  # private memory of one worker; a job needs a thir
 FILE_LIMIT_BYTES = 256 << 20  # one file that a worker writes; the largest mix that can be sent has 50 MB
 OPEN_FILES_LIMIT = 256  # a job opens a dozen; a mix one for each track in reach
 START_TIMEOUT_S = 600.0  # a start takes 2-3 s; minutes on a machine that is busy with ten other things
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
 _PARENT_CHECK_S = 2.0
 _PROGRESS_EVERY_S = 0.2
 # Set in a worker before the libraries that read them load: the pool's processes are the parallelism.
@@ -38,14 +40,36 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def usable_cores() -> int:
-    """Cores that this process may use: its affinity, and the share a container was given."""
+    """Whole cores that this process may use: its affinity, and the share a container was given."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min([cores, *_cpu_quotas()])))
+
+
+def _cpu_quotas() -> Iterator[float]:
+    """Cores that this process's control group, and each above it, leaves to it."""
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        cores = min(cores, max(1, round(int(quota) / int(period))))
-    except (OSError, ValueError):
-        pass
-    return max(1, cores)
+        entries = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    except OSError:
+        return
+    for _, controllers, group in entries:
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = CONTROL_GROUPS / "cpu" if controllers else CONTROL_GROUPS
+        folder = root / group.lstrip("/")  # a container sees its own group as the root
+        for place in (folder, *folder.parents):
+            if place.is_relative_to(root) and (quota := _quota_of(place)) is not None:
+                yield quota
+
+
+def _quota_of(group: Path) -> float | None:
+    """By version 2 of control groups, else by version 1; None: no limit, or no such group."""
+    with suppress(OSError, ValueError):
+        quota, period = (group / "cpu.max").read_text().split()
+        return int(quota) / int(period)  # "max" is no number
+    with suppress(OSError, ValueError):
+        quota, period = ((group / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        return int(quota) / int(period) if int(quota) > 0 else None
+    return None
 
 
 class WorkerPool:

@@ -17,7 +17,8 @@ import pytest
 from inference import jobs
 from inference.datatypes import Highlight, Window
 from inference.errors import EngineError, HighlightError, InputRejected, Rejection, WorkerLost, WorkerTimeout
-from inference.pool import FILE_LIMIT_BYTES, WorkerPool, usable_cores
+from inference.pipeline import process_model
+from inference.pool import CONTROL_GROUPS, FILE_LIMIT_BYTES, WorkerPool, _quota_of, usable_cores
 from inference.progress import Progress, Stage
 
 pytestmark = pytest.mark.slow
@@ -132,23 +133,41 @@ async def test_closed_pool_says_so() -> None:
         await closed.run(abs, 1)
 
 
-async def test_close_ends_a_running_job() -> None:
+async def test_close_ends_a_running_job(tmp_path: Path) -> None:
     pool = WorkerPool(1, warm=False)
     await pool.start()
-    pid = await pool.run(os.getpid)
+    worker = psutil.Process(await pool.run(os.getpid))
+    begun = tmp_path / "begun"
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(_ignore_loss(pool))
+        task = group.create_task(_ignore_loss(pool, begun))
+        while not begun.exists():  # noqa: ASYNC110  # another process says so
+            await asyncio.sleep(0.02)
         await pool.close()
-        await asyncio.wait([task], timeout=20)
+        await asyncio.to_thread(worker.wait, timeout=20)
         task.cancel()
-    assert not psutil.pid_exists(pid)
 
 
-async def _ignore_loss(pool: WorkerPool) -> None:
+async def _ignore_loss(pool: WorkerPool, begun: Path) -> None:
     try:
-        await pool.run(time.sleep, 600)
+        await pool.run(exec, f"open({str(begun)!r}, 'w').close()\nimport time\ntime.sleep(600)")
     except HighlightError:
         return
+
+
+async def test_a_warm_worker_loads_nothing_more_for_its_first_job(song_path: Path, tmp_path: Path) -> None:
+    """What is slow the first time was done before the pool said that it is ready."""
+    warm = WorkerPool(1)
+    assert not warm.is_ready
+    await warm.start()
+    assert warm.is_ready
+    before = await warm.run(_modules)
+    await warm.run(jobs.highlight, str(song_path), str(tmp_path / "v.ogg"))
+    assert await warm.run(_modules) - before == set()
+    await warm.close()
+
+
+def _modules() -> set[str]:
+    return set(sys.modules)
 
 
 def test_starting_a_pool_loads_no_audio_stack_here() -> None:
@@ -177,6 +196,84 @@ def test_workers_end_when_their_parent_is_killed() -> None:
 
 def test_at_least_one_core_is_usable() -> None:
     assert 1 <= usable_cores() <= (os.cpu_count() or 1)
+
+
+def test_affinity_bounds_the_workers() -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert (usable_cores(), WorkerPool().workers) == (1, 1)
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+@pytest.fixture
+def control_group() -> Iterator[Path]:
+    """A real group of control groups, version 1 or 2, whose processes may be limited."""
+    for root in (CONTROL_GROUPS / "cpu", CONTROL_GROUPS):
+        group = root / f"highlight-test-{os.getpid()}"
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        if (group / "cpu.cfs_quota_us").exists() or (group / "cpu.max").exists():
+            yield group
+            group.rmdir()
+            return
+        group.rmdir()
+    pytest.skip("no control group can be made here")
+
+
+@pytest.mark.parametrize(("cores", "n_workers"), [(1.0, 1), (1.5, 1), (0.25, 1)])
+def test_a_containers_share_bounds_the_workers(control_group: Path, cores: float, n_workers: int) -> None:
+    quota = round(cores * 100_000)
+    if (control_group / "cpu.max").exists():
+        (control_group / "cpu.max").write_text(f"{quota} 100000")
+    else:
+        (control_group / "cpu.cfs_period_us").write_text("100000")
+        (control_group / "cpu.cfs_quota_us").write_text(str(quota))
+    code = (
+        "import os, sys, pathlib\n"
+        "pathlib.Path(sys.argv[1], 'cgroup.procs').write_text(str(os.getpid()))\n"
+        "from inference.pool import WorkerPool\n"
+        "print(WorkerPool().workers)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, control_group], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) == n_workers
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "150000 100000"}, [1.5]),
+        ({"cpu.max": "max 100000"}, []),
+        ({"cpu.cfs_quota_us": "400000", "cpu.cfs_period_us": "100000"}, [4.0]),
+        ({"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "100000"}, []),
+        ({}, []),
+    ],
+)
+def test_both_versions_of_control_groups_are_read(
+    files: dict[str, str], cores: list[float], tmp_path: Path
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    assert _quota_of(tmp_path) == (cores[0] if cores else None)
+
+
+async def test_a_worker_uses_one_thread_for_its_work(pool: WorkerPool, song_path: Path) -> None:
+    """Not as many as the host has cores: whatever the container may use is shared among the workers."""
+    assert await pool.run(_threads, str(song_path)) == (0, 1, 1)
+
+
+def _threads(path: str) -> tuple[int, int, int]:
+    """What a job leaves running, and what the model's session may start."""
+    before = psutil.Process().num_threads()
+    jobs.highlight(path)
+    options = process_model()._session.get_session_options()
+    added = psutil.Process().num_threads() - before
+    return added, options.intra_op_num_threads, options.inter_op_num_threads
 
 
 @pytest.mark.parametrize(
