@@ -21,8 +21,8 @@ from inference.errors import ModelContractError
 CONTRACT = "1"
 SHIPPED = "interest.onnx"
 N_CHROMA = 24
-# Self-similarity is quadratic: a song is seen whole, what lasts longer than 9.5 minutes in stretches that share
-# a quarter of that with the next one.
+# Self-similarity is quadratic: a song is seen whole; what lasts longer than 9.5 minutes is seen in stretches that
+# share a quarter of that with the next one.
 MAX_POINTS = 768
 SHARED_POINTS = MAX_POINTS // 4
 # Up to 4.8 minutes the session keeps its memory, 25 MB; what a longer track needed is given back.
