@@ -59,8 +59,9 @@ def decode_track(
     with open_source(path) as source:
         hint_s = source.hinted_duration_s
         track = DecodedTrack(hinted_duration_s=hint_s, tags=source.tags)
-        # A header that claims too much costs a look at the packets: ten times cheaper than decoding.
-        if hint_s is not None and hint_s > limits.max_s:
+        # A header that claims too much, or says nothing, costs a look at the packets: ten times cheaper than
+        # decoding.
+        if hint_s is None or hint_s > limits.max_s:
             with open_source(path) as other:
                 if other.measure_packets_s(limits.max_s) > limits.max_s:
                     raise InputRejected(Rejection.TOO_LONG, f"over {limits.max_s:.0f} s of packets")

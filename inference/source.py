@@ -137,9 +137,14 @@ class AudioSource:
     def measure_packets_s(self, stop_s: float) -> float:
         """Add up what the packets claim to last, without decoding, until `stop_s` is passed."""
         total_s = 0.0
+        last_pts: int | None = None
         for packet in self._packets():
-            if packet.duration and packet.time_base:
-                total_s += min(_HINTED_PACKET_S, float(packet.duration * packet.time_base))
+            ticks = packet.duration or 0
+            if not ticks and packet.pts is not None and last_pts is not None:
+                ticks = packet.pts - last_pts  # FLAC's packets tell when they begin only
+            last_pts = packet.pts
+            if ticks > 0 and packet.time_base:
+                total_s += min(_HINTED_PACKET_S, float(ticks * packet.time_base))
             if total_s > stop_s:
                 break
         return total_s
@@ -166,7 +171,7 @@ class AudioSource:
                     joiner = self._joiner(frame, time_s)
                 if joiner is not None:
                     joiner.push(frame)
-            if joiner is not None and joiner.n_waiting >= BLOCK_SAMPLES:
+            while joiner is not None and joiner.n_waiting >= BLOCK_SAMPLES:
                 yield joiner.pull()
         if joiner is not None:
             yield from joiner.finish()

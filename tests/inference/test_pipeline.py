@@ -1,6 +1,9 @@
 """The whole job on songs whose chorus is known."""
 
+import base64
+import io
 import json
+import os
 import struct
 from pathlib import Path
 
@@ -8,15 +11,20 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy.signal import correlate
+from PIL import Image
+from scipy.signal import correlate, resample_poly
 
 from inference.config import CEILING_DBTP, CLEAR_CONFIDENCE, TARGET_LUFS
 from inference.datatypes import InterestCurve, TrackAnalysis, TrackFeatures, Window
 from inference.decode import DecodeLimits, decode_span, downmix
 from inference.errors import InputRejected, Rejection
 from inference.loudness import measure_dbtp, measure_lufs, normalise
+from inference.mixing.nouns import MixOptions
+from inference.mixing.plan import plan_mix
+from inference.mixing.render import render_mix
 from inference.pipeline import analyse_track, cut_mp3, cut_voice, make_highlight, pick, process_model
 from inference.source import read_cover
+from inference.tags import id3_tag
 from sandbox.song import Span
 from tests.conftest import FloatArray, WriteAudio
 
@@ -139,6 +147,83 @@ def test_damaged_floats_are_heard_as_silence(write: WriteAudio, tmp_path: Path) 
     assert np.isfinite(decode_span(path, 0.0, 4.0).samples).all()
     assert result.voice is not None
     assert measure_dbtp(decode_span(tmp_path / "voice.ogg", 0.0, 4.0)) <= 0.0
+
+
+def test_one_sample_that_is_no_number_changes_nothing_else(write: WriteAudio) -> None:
+    y = tune(8.0)
+    broken = y.copy()
+    broken[0, 100_000] = np.nan
+    curves = [
+        analyse_track(write(name, sound, 44_100, codec="pcm_f32le")).curve.values
+        for name, sound in (("whole.wav", y), ("broken.wav", broken))
+    ]
+    assert curves[0].any()
+    np.testing.assert_allclose(curves[1], curves[0], atol=0.1)
+
+
+@pytest.mark.parametrize("length_s", [1.6, 5.0, 29.9, 30.0, 30.1])
+def test_window_of_a_track_about_its_length_lies_inside(length_s: float, write: WriteAudio) -> None:
+    analysis = analyse_track(write("a.wav", tune(length_s), 44_100))
+    window = pick(analysis).window
+    assert window.length_s == pytest.approx(min(30.0, length_s), abs=0.001)
+    assert 0.0 <= window.start_s <= max(0.0, length_s - 30.0) + 0.001
+
+
+def test_sides_that_cancel_each_other_out_are_not_served_as_silence(
+    write: WriteAudio, tmp_path: Path
+) -> None:
+    y = tune(5.0)[:1]
+    result = make_highlight(write("a.wav", np.concatenate([y, -y]), 44_100), tmp_path / "voice.ogg")
+    assert result.analysis.curve.values.any()
+    sent = decode_span(tmp_path / "voice.ogg", 0.0, 5.0)
+    assert sent.samples.shape[0] == 1
+    assert measure_lufs(sent) == pytest.approx(TARGET_LUFS, abs=1.0)
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.ogg"])
+def test_a_cover_is_not_carried_into_the_voice(name: str, write: WriteAudio, tmp_path: Path) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (300, 300), "teal").save(picture, "JPEG")
+    if name == "a.mp3":
+        path = write(name, tune(3.0), 44_100)
+        path.write_bytes(id3_tag("T", "P", cover_jpeg=picture.getvalue()) + path.read_bytes())
+    else:
+        block = struct.pack(">II10sI16xI", 3, 10, b"image/jpeg", 0, len(picture.getvalue()))
+        tags = {"METADATA_BLOCK_PICTURE": base64.b64encode(block + picture.getvalue()).decode()}
+        path = write(name, resample_poly(tune(3.0), 160, 147, axis=1), 48_000, tags=tags)
+    assert read_cover(path) == picture.getvalue()
+    cut_voice(path, Window(0.5, 2.5), tmp_path / "voice.ogg")
+    with av.open(str(tmp_path / "voice.ogg")) as container:
+        assert [(stream.type, stream.codec_context.name) for stream in container.streams] == [
+            ("audio", "opus")
+        ]
+    assert b"METADATA_BLOCK_PICTURE" not in (tmp_path / "voice.ogg").read_bytes().upper()
+
+
+def test_no_program_is_started_to_decode_or_encode(
+    write: WriteAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ffmpeg that hangs, or fills a pipe that nobody reads, cannot hold up what never calls it."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("ffmpeg", "ffprobe", "avconv", "avprobe", "sox", "lame"):
+        (programs / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/called\nexec sleep 600\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    path = write("a.m4a", tune(6.0), 44_100)
+    analysis = make_highlight(path, tmp_path / "voice.ogg", 3.0).analysis
+    cut_mp3(path, Window(1.0, 4.0), tmp_path / "keep.mp3", "T", "P")
+    plan = plan_mix([analysis, analysis], MixOptions(length_s=3.0))
+    render_mix(plan, [str(path)] * 2, tmp_path / "mix.mp3", title="T", performer="P")
+    assert not (tmp_path / "called").exists()
+
+
+def tune(length_s: float, sr: int = 44_100) -> FloatArray:
+    """Chords over a beat: (2, n_samples)."""
+    t = np.arange(round(length_s * sr)) / sr
+    chord = sum(np.sin(2 * np.pi * f * (1 + 0.5 * (t % 8 > 4)) * t) for f in (220.0, 277.2, 329.6))
+    y = 0.1 * chord + 0.4 * np.exp(-12.0 * (t % 0.5)) * np.sin(2 * np.pi * 60.0 * t)
+    return np.stack([y, 0.9 * y]).astype(np.float32)
 
 
 def test_full_disk_is_an_error_of_the_system(song_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Opening by content, and the way back to a moment without decoding what lies before."""
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -209,17 +210,95 @@ def test_tags_and_cover(write: WriteAudio) -> None:
         assert source.cover is None
 
 
-def test_long_header_on_a_short_track_is_believed_by_nobody(write: WriteAudio) -> None:
+@pytest.mark.parametrize("claimed_s", [20 * 3600, 1, 0], ids=["20 hours", "1 s", "unknown"])
+def test_a_headers_length_is_believed_by_nobody(claimed_s: int, write: WriteAudio) -> None:
     path = write("a.flac", chirp(3.0, 44_100), 44_100)
     content = bytearray(path.read_bytes())
-    # STREAMINFO's 36 bits of total samples: 20 hours.
-    total = 20 * 3600 * 44_100
+    # STREAMINFO's 36 bits of total samples; an encoder that cannot go back leaves 0.
+    total = claimed_s * 44_100
     content[21] = (content[21] & 0xF0) | (total >> 32)
     content[22:26] = (total & 0xFFFFFFFF).to_bytes(4, "big")
     path.write_bytes(content)
     with open_source(path) as source:
-        assert (source.hinted_duration_s or 0) > 19 * 3600
+        assert (source.hinted_duration_s or 0) == pytest.approx(claimed_s, rel=0.01)
     assert duration_of(path) == pytest.approx(3.0, abs=0.01)
+
+
+def test_voice_message_without_its_last_page(write: WriteAudio) -> None:
+    path = write("voice.ogg", chirp(6.0, 48_000, 1), 48_000)
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(b"OggS")])
+    assert duration_of(path) == pytest.approx(5.5, abs=0.6)
+
+
+@pytest.mark.parametrize("rates", [(32_000, 192_000), (192_000, 32_000)], ids=["guess long", "guess short"])
+def test_bit_rate_that_changes_without_a_header_that_says_so(
+    rates: tuple[int, int], write: WriteAudio
+) -> None:
+    """VBR without Xing: whoever reckons from the first frames is wrong, or loses the end of the song."""
+    parts = [write(f"{rate}.mp3", chirp(8.0, 44_100), 44_100, bit_rate=rate).read_bytes() for rate in rates]
+    path = write("a.mp3", chirp(8.0, 44_100), 44_100)
+    path.write_bytes(b"".join(part[first_frame_after_xing(part) :] for part in parts))
+    with open_source(path) as source:
+        assert abs((source.hinted_duration_s or 0) - 16.0) > 4.0
+    assert duration_of(path) == pytest.approx(16.0, abs=0.15)
+
+
+def first_frame_after_xing(content: bytes) -> int:
+    """LAME's first frame holds no sound but the whole file's length."""
+    xing = min(place for mark in (b"Xing", b"Info") if (place := content.find(mark)) >= 0)
+    return content.index(b"\xff\xfb", xing)
+
+
+def silent_flac(length_s: float, *, total: int | None = None, sr: int = 44_100) -> bytes:
+    """The smallest FLAC of silence: frames of 65535 samples, 16 bytes each.
+
+    `total`: the number of samples that the header claims.
+    """
+    n_frames = round(length_s * sr / 65_535)
+    claimed = n_frames * 65_535 if total is None else total
+    about = struct.pack(">HH6x", 65_535, 65_535) + (sr << 44 | 15 << 36 | claimed).to_bytes(8, "big")
+    frames = []
+    for number in range(n_frames):
+        digits = [0x80 | number >> shift & 0x3F for shift in (12, 6, 0)]
+        head = bytes([0xFF, 0xF8, 0x70, 0x08, 0xE0 | digits[0] & 0x0F, *digits[1:]]) + b"\xff\xfe"
+        frame = head + bytes([crc(head, 0x07, 8)]) + bytes(3)  # one constant subframe: 0
+        frames.append(frame + crc(frame, 0x8005, 16).to_bytes(2, "big"))
+    return b"fLaC\x80\0\0\x22" + about + bytes(16) + b"".join(frames)
+
+
+def crc(content: bytes, polynomial: int, n_bits: int) -> int:
+    value = 0
+    for byte in content:
+        value ^= byte << (n_bits - 8)
+        for _ in range(8):
+            value = value << 1 ^ (polynomial if value >> (n_bits - 1) else 0)
+            value &= (1 << n_bits) - 1
+    return value
+
+
+@pytest.mark.parametrize("total", [None, 0], ids=["told", "unknown"])
+def test_ten_hours_in_a_third_of_a_megabyte_are_refused_without_decoding_them(
+    total: int | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "bomb.flac"
+    path.write_bytes(silent_flac(36_000.0, total=total))
+    assert path.stat().st_size < 400_000
+    heard: list[int] = []
+    with pytest.raises(InputRejected) as caught:
+        decode_track(path, 22_050, lambda y, _track: heard.append(len(y)))
+    assert caught.value.code == Rejection.TOO_LONG
+    assert heard == []
+
+
+def test_sound_of_large_frames_does_not_pile_up(tmp_path: Path) -> None:
+    """A frame of FLAC or TTA may hold more than a block: what comes out keeps pace with what goes in."""
+    path = tmp_path / "large.flac"
+    path.write_bytes(silent_flac(60.0))
+    index = PacketIndex()
+    with open_source(path) as source:
+        behind_s = [index.times_s[-1] - block.start_s for block in source.blocks(index=index)]
+    assert max(behind_s) < 3.0
 
 
 def test_hours_of_silence_in_a_few_kilobytes_stop_early(tmp_path: Path) -> None:
