@@ -41,8 +41,9 @@ from bot.services.history import HistoryService
 from bot.services.jobs import JobService, QueueLimits
 from bot.services.letters import LetterRecipe, NoticeRecipe
 from bot.services.menu import register_menu
+from bot.services.mix_desk import MixDesk
 from bot.services.mix_menu import MixMenu
-from bot.services.mix_recipes import MixDesk, MixPlanRecipe, MixPreviewRecipe, MixRecipe, TracklistRecipe
+from bot.services.mix_recipes import MixPlanRecipe, MixPreviewRecipe, MixRecipe, TracklistRecipe
 from bot.services.mixes import MixService
 from bot.services.privacy import PrivacyService
 from bot.services.recipes import AudioPool, Fetch, Recipe
