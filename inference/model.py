@@ -21,7 +21,7 @@ from inference.errors import ModelContractError
 CONTRACT = "1"
 SHIPPED = "interest.onnx"
 N_CHROMA = 24
-# Self-similarity is quadratic: a song is seen whole; what lasts longer than 9.5 minutes is seen in stretches that
+# Self-similarity is quadratic: a song is seen whole; what lasts longer than 9.5 minutes, in stretches that
 # share a quarter of that with the next one.
 MAX_POINTS = 768
 SHARED_POINTS = MAX_POINTS // 4
