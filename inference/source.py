@@ -18,21 +18,17 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.filter import Graph
 from av.packet import Packet
 
-from inference.datatypes import FloatArray, Waveform
 from inference.errors import InputRejected, Rejection
+from inference.joiner import BLOCK_SAMPLES, Block, Joiner
 from inference.ogg import FilePart, find_links
 
-BLOCK_SAMPLES = 1 << 15
 NOTE_EVERY_S = 1.0  # how finely the packet index knows the way
 PREROLL_S = (
     0.5  # a decoder that starts in the middle needs this much to settle (mp3 bit reservoir, AAC, Opus)
 )
 _READ_BYTES = 1 << 17
-_LOUDEST_SANE = 16.0  # 24 dB over full scale; float files hold more only by damage
-_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _RATES = range(1_000, 800_000)
 _MAX_READ_ERRORS = 32
 _HINTED_PACKET_S = 2.0  # what one packet may claim to last when a whole file is measured without decoding
@@ -55,13 +51,6 @@ _SIGNATURES = (
     b"\x1aE\xdf\xa3",
     b"MAC ",
 )
-
-
-class Block(NamedTuple):
-    """`start_s` of the first sample; at most two channels."""
-
-    start_s: float
-    waveform: Waveform
 
 
 class Resume(NamedTuple):
@@ -154,7 +143,7 @@ class AudioSource:
 
         `index` is filled on the way. With `resume`, output begins at its anchor.
         """
-        joiner: _Joiner | None = None
+        joiner: Joiner | None = None
         time_s = 0.0
         for number, packet in enumerate(self._packets()):
             if resume is not None and number < resume.first and not packet.has_sidedata("new_extradata"):
@@ -202,10 +191,10 @@ class AudioSource:
             else:
                 return
 
-    def _joiner(self, frame: AudioFrame, start_s: float) -> "_Joiner | None":
+    def _joiner(self, frame: AudioFrame, start_s: float) -> "Joiner | None":
         """None: more channels than any filter takes, which only damage can claim."""
         try:
-            return _Joiner(frame, start_s)
+            return Joiner(frame, start_s)
         except FFmpegError:
             self._n_bad += 1
             return None
@@ -267,94 +256,3 @@ def _pick_stream(container: InputContainer) -> AudioStream:
             stream.codec_context.thread_count = 1
             return stream
     raise InputRejected(Rejection.DAMAGED, "no decoder for the audio stream")
-
-
-class _Joiner:
-    """Decoded frames of one shape in, large blocks of float samples with at most two channels out.
-
-    libav's own filters convert, mix down and join: for an MP3 a third of what the same costs with an array
-    for each frame.
-    """
-
-    def __init__(self, frame: AudioFrame, start_s: float) -> None:
-        self._shape = _shape(frame)
-        self._sr = frame.sample_rate
-        self._start_s = start_s
-        self._n_pulled = 0
-        self.n_waiting = 0
-        try:
-            self._graph = self._build(frame, [])
-        except FFmpegError:
-            # Channels without places, as of a mixing desk with 32: in turn to the left and to the right.
-            sides = ("+".join(f"c{n}" for n in range(side, frame.layout.nb_channels, 2)) for side in (0, 1))
-            self._graph = self._build(frame, [("pan", "stereo|c0<{}|c1<{}".format(*sides))])
-
-    def _build(self, frame: AudioFrame, filters: list[tuple[str, str]]) -> Graph:
-        """Source, `filters`, the format that is wanted, sink. Raises FFmpegError where they do not fit."""
-        graph = Graph()
-        self._source = node = graph.add(
-            "abuffer",
-            sample_rate=str(frame.sample_rate),
-            sample_fmt=frame.format.name,
-            channel_layout=_layout_name(frame),
-            time_base=f"1/{frame.sample_rate}",
-        )
-        layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
-        wanted = ("aformat", f"sample_fmts=fltp:channel_layouts={layout}")
-        for following in [graph.add(name, args) for name, args in [*filters, wanted]]:
-            node.link_to(following)
-            node = following
-        self._sink = graph.add("abuffersink")
-        node.link_to(self._sink)
-        graph.configure()
-        graph.set_audio_frame_size(BLOCK_SAMPLES)
-        return graph
-
-    @property
-    def end_s(self) -> float:
-        return self._start_s + (self._n_pulled + self.n_waiting) / self._sr
-
-    def fits(self, frame: AudioFrame) -> bool:
-        return _shape(frame) == self._shape
-
-    def push(self, frame: AudioFrame) -> None:
-        self.n_waiting += frame.samples
-        frame.pts = None  # what a damaged file says of its time must not make the filters wait
-        self._source.push(frame)
-
-    def finish(self) -> Iterator[Block]:
-        self._source.push(None)
-        while self.n_waiting > 0:
-            yield self.pull()
-
-    def pull(self) -> Block:
-        """The next `BLOCK_SAMPLES`, which must be waiting; less after the last push."""
-        frame = self._sink.pull()
-        if not isinstance(frame, AudioFrame):
-            raise TypeError("an audio sink gives audio frames")
-        start_s = self._start_s + self._n_pulled / self._sr
-        self._n_pulled += frame.samples
-        self.n_waiting -= frame.samples
-        samples = np.asarray(frame.to_ndarray(), dtype=np.float32)
-        return Block(start_s, Waveform(_finite(samples), self._sr))
-
-
-def _shape(frame: AudioFrame) -> tuple[object, ...]:
-    return (frame.sample_rate, frame.format.name, frame.layout.name)
-
-
-def _layout_name(frame: AudioFrame) -> str:
-    """The frame's layout; a count of channels without places is read as the usual layout of that many."""
-    name, n_channels = frame.layout.name, frame.layout.nb_channels
-    if "channels (" in name:  # places that have no name together: `1 channels (FL)` is written `FL`
-        return name.partition("(")[2].rstrip(")")
-    return _USUAL_LAYOUTS.get(n_channels, name) if "channels" in name else name
-
-
-def _finite(samples: FloatArray) -> FloatArray:
-    """Float files can hold anything: no number and endless ones become silence, absurd ones are clipped."""
-    # Written so that a comparison with NaN, which is false, leads to the cleaning.
-    if samples.max() <= _LOUDEST_SANE and samples.min() >= -_LOUDEST_SANE:
-        return samples
-    samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
-    return np.asarray(np.clip(samples, -_LOUDEST_SANE, _LOUDEST_SANE))
