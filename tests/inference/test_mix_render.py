@@ -150,6 +150,36 @@ def test_length_is_what_the_plan_says():
         assert plan.total_s >= sum(heard) - fades - 0.02
 
 
+@pytest.mark.parametrize("crossfade", list(Crossfade))
+@pytest.mark.parametrize(
+    "lengths_s", [(5.017, 0.838, 10.009), (2.0, 30.0), (30.0, 2.0), (0.099, 5.0), (10.0007, 10.0007)], ids=str
+)
+def test_clips_shorter_than_a_fade_lose_no_more_than_what_is_faded(
+    lengths_s: tuple[float, ...], crossfade: Crossfade
+):
+    plan = plan_mix([analysis(s) for s in lengths_s], MixOptions(Order.SENT, crossfade, 30.0))
+
+    mix, _ = rendered(plan, [pad(n, seconds) for n, seconds in enumerate(lengths_s)])
+
+    fades_s = sum(t.duration_s for t in plan.transitions)
+    assert (fades_s == 0.0) is (crossfade is Crossfade.OFF)
+    assert mix.shape[1] / SR == pytest.approx(sum(lengths_s) - fades_s, abs=0.02)
+    blocks = mix[:, : mix.shape[1] // 4800 * 4800].reshape(2, -1, 4800)
+    assert (blocks**2).mean(axis=(0, 2)).min() > 1e-4, "a hole in the mix"
+
+
+@pytest.mark.parametrize("lengths_s", [(2.0, 30.0), (0.099, 5.0)], ids=str)
+def test_the_file_of_short_clips_holds_them(lengths_s: tuple[float, ...], write, tmp_path):
+    files = [write(f"{n}.flac", pad(n, seconds), SR) for n, seconds in enumerate(lengths_s)]
+    plan = plan_mix([analysis(s) for s in lengths_s], MixOptions(Order.SENT, length_s=30.0))
+
+    result = render_mix(plan, files, tmp_path / "m.mp3", title="T", performer="P")
+
+    assert result.duration_s == pytest.approx(plan.total_s, abs=0.02)
+    # An MP3's first and last frame have room beside the sound.
+    assert decode_span(result.path, 0.0, 100.0).duration_s == pytest.approx(plan.total_s, abs=0.05)
+
+
 def test_quiet_and_loud_neighbours_are_matched(two_files, tmp_path):
     result = render_mix(two_plans(), two_files, tmp_path / "mix.mp3", title="T", performer="P")
     mix = decode_span(result.path, 0.0, 60.0)
