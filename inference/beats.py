@@ -7,6 +7,7 @@ on import, which costs every worker process four seconds and 100 MB. Frames are 
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import savgol_filter
 
 Array = npt.NDArray[np.float64]
@@ -101,23 +102,26 @@ def _link(score: Array, frames_per_beat: Array) -> tuple[npt.NDArray[np.int64], 
     total = score.copy()
     backlink = np.full(n_frames, -1, dtype=np.int64)
     started = int(np.argmax(score >= 0.01 * score.max()))
-    start = 0
+    farthest = max(round(2 * float(frames_per_beat.max())), 2)
+    # Before the first frame there is nothing to follow.
+    padded = np.concatenate((np.full(farthest, -np.inf), total))
+    total = padded[farthest:]
+    period, start = 0.0, 0
     while start < n_frames:
-        period = float(frames_per_beat[start])
-        near, far = max(round(period / 2), 1), max(round(2 * period), 2)
+        if period != float(frames_per_beat[start]):
+            period = float(frames_per_beat[start])
+            near, far = max(round(period / 2), 1), max(round(2 * period), 2)
+            cost = TIGHTNESS * np.log(np.arange(near, far + 1) / period) ** 2
+            # Row i is what lies `near` to `far` frames before frame i - (farthest - far), the nearest first.
+            before = sliding_window_view(padded, far - near + 1)[:, ::-1]
         end = min(start + near, n_frames)
-        gaps = np.arange(near, far + 1)
-        cost = TIGHTNESS * np.log(gaps / period) ** 2
         frames = np.arange(start, end)
-        previous = frames[:, None] - gaps[None, :]
-        reach = np.where(previous >= 0, total[np.maximum(previous, 0)] - cost, -np.inf)
+        reach = before[start + farthest - far : end + farthest - far] - cost
         best = reach.argmax(axis=1)
-        value = reach[np.arange(len(frames)), best]
+        value = reach[frames - start, best]
         linked = np.isfinite(value)
         total[start:end] += np.where(linked, value, 0.0)
-        backlink[start:end] = np.where(
-            linked & (frames >= started), previous[np.arange(len(frames)), best], -1
-        )
+        backlink[start:end] = np.where(linked & (frames >= started), frames - near - best, -1)
         start = end
     return backlink, total
 

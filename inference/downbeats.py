@@ -88,20 +88,19 @@ def _note_change(beats_s: Array, chroma: Array, hop_s: float, span_s: float) -> 
 
 def _count_bars(evidence: Array, n: int) -> tuple[npt.NDArray[np.int64], float]:
     """Phase of each beat in bars of `n` (0 begins a bar), and the gain per beat over a random count."""
-    emission = np.full(n, -1.0 / (n - 1))
-    emission[0] = 1.0
-    best = evidence[0] * emission
-    back = np.empty((len(evidence), n), dtype=np.int64)
-    phases = np.arange(n)
-    for i in range(1, len(evidence)):
-        follow = np.roll(best, 1)  # phase p follows p - 1
-        leader = int(best.argmax())
-        slipped = best[leader] - SLIP_COST > follow
-        back[i] = np.where(slipped, leader, (phases - 1) % n)
-        best = np.where(slipped, best[leader] - SLIP_COST, follow) + evidence[i] * emission
+    emission = [1.0] + [-1.0 / (n - 1)] * (n - 1)
+    # Plain numbers: for three or four of them an array's call costs more than its work.
+    best = [float(evidence[0]) * weight for weight in emission]
+    back: list[list[int]] = [[]]
+    for strength in evidence[1:].tolist():
+        leader = max(range(n), key=best.__getitem__)
+        slipped = best[leader] - SLIP_COST
+        # Phase p follows p - 1, or any other at a price.
+        back.append([leader if slipped > best[p - 1] else (p - 1) % n for p in range(n)])
+        best = [max(slipped, best[p - 1]) + strength * emission[p] for p in range(n)]
     path = np.empty(len(evidence), dtype=np.int64)
-    path[-1] = best.argmax()
+    path[-1] = max(range(n), key=best.__getitem__)
     for i in range(len(evidence) - 1, 0, -1):
-        path[i - 1] = back[i, path[i]]
+        path[i - 1] = back[i][path[i]]
     # A bar of three has fewer weak beats: scale to the same variance under pure chance.
-    return path, float(best.max()) / len(evidence) / float(np.sqrt(np.mean(emission**2)))
+    return path, max(best) / len(evidence) / float(np.sqrt(np.mean(np.square(emission))))
