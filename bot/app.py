@@ -88,7 +88,11 @@ class App:
         fetch: Fetch | None = None,
     ) -> None:
         core = build_core()
-        self.texts = texts = Texts(core)
+        self.texts = texts = Texts(
+            core,
+            limit_mb=settings.max_download_bytes // (1024 * 1024),
+            limit_min=int(settings.max_track_minutes),
+        )
         max_track_s = settings.max_track_minutes * 60.0
         self._started = time.monotonic()
         self.settings = settings

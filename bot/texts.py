@@ -107,15 +107,17 @@ class Caption:
 
 
 class Texts:
-    def __init__(self, core: SafeCore) -> None:
+    def __init__(self, core: SafeCore, *, limit_mb: int = 20, limit_min: int = 180) -> None:
+        """The limits that sentences name: of a download, and of a track."""
         self._core = core
+        self._limits = {"limit_mb": limit_mb, "limit_min": limit_min}
 
     def get(self, locale: str, key: str, /, **args: Any) -> str:
         return self._core.get(key, locale, **args)
 
     def rejected(self, locale: str, code: str) -> str:
         """The sentence for an InputRejected code."""
-        return self.get(locale, f"rejected-{code.replace('_', '-')}")
+        return self.get(locale, f"rejected-{code.replace('_', '-')}", **self._limits)
 
     def refused(self, locale: str, refusal: RequestRefused) -> str:
         return self.get(locale, f"refused-{refusal.code.replace('_', '-')}", **refusal.args_)

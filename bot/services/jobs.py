@@ -13,6 +13,9 @@ from bot.services.recipes import Recipes
 
 logger = logging.getLogger(__name__)
 
+# Less than any codec needs for a second of sound: the length came from a header that is wrong, and the worker
+# will see how much is really there.
+FEWEST_BYTES_PER_S = 100.0
 SECOND_TAP = timedelta(seconds=10)  # after an answer; a press on the same button later is meant
 
 
@@ -95,7 +98,9 @@ class JobService:
             raise RequestRefused(
                 Refusal.FILE_TOO_BIG, {"limit_mb": self._limits.max_download_bytes // (1024 * 1024)}
             )
-        if track.duration_s is not None and track.duration_s > self._limits.max_track_s:
+        length_s = track.duration_s or 0.0
+        is_likely = track.size_bytes is None or track.size_bytes >= length_s * FEWEST_BYTES_PER_S
+        if length_s > self._limits.max_track_s and is_likely:
             raise RequestRefused(Refusal.TRACK_TOO_LONG, {"limit_min": int(self._limits.max_track_s // 60)})
 
     async def claim(self, lane: Lane) -> Job | None:

@@ -183,6 +183,7 @@ async def test_limits_refuse_with_a_reason(users: Database) -> None:
     [
         (Track("u", "f", size_bytes=20 * 1024 * 1024 + 1), Refusal.FILE_TOO_BIG),
         (Track("u", "f", duration_s=10_801), Refusal.TRACK_TOO_LONG),
+        (Track("u", "f", size_bytes=20 * 1024 * 1024, duration_s=10_801), Refusal.TRACK_TOO_LONG),
     ],
 )
 async def test_what_the_message_already_tells_is_refused_before_any_work(
@@ -193,6 +194,18 @@ async def test_what_the_message_already_tells_is_refused_before_any_work(
     assert refusal.value.code is code
     async with users.read() as session:
         assert await jobs.count_active(session) == 0
+
+
+@pytest.mark.parametrize(
+    "track",
+    [
+        Track("u", "f", size_bytes=20 * 1024 * 1024),
+        Track("u", "f", duration_s=10_800),
+        Track("u", "f", size_bytes=9_466, duration_s=45_144),  # of a header: no file so small lasts so long
+    ],
+)
+async def test_what_may_be_within_the_limits_is_left_to_the_worker(users: Database, track: Track) -> None:
+    assert (await service(users).submit(request(1, 1, track=track))).is_new
 
 
 async def test_cancel_takes_waiting_and_running_but_not_what_is_being_sent(users: Database) -> None:

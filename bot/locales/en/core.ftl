@@ -38,8 +38,8 @@ rejected-no-audio-stream = There is no sound track in this file. Send one that h
 rejected-damaged = This file is damaged and I can't play it. Please send it again, or another copy.
 rejected-empty = This file is empty: there is no sound in it. Please send another copy.
 rejected-too-short = This is too short to have a highlight. Send a longer piece, a few seconds at least.
-rejected-too-long = This is longer than I can listen to. Please send a shorter part of it.
-rejected-too-big = This file is too big for me to download. Send it as MP3, or a shorter part of it.
+rejected-too-long = I can listen to { $limit_min } minutes at most, and this is longer. Please send a shorter part of it.
+rejected-too-big = I can download { $limit_mb } MB at most, and this file is bigger. Send it as MP3, or a shorter part of it.
 rejected-silent = I hear only silence here. Please check the file and send it again.
 rejected-too-slow = This file took too long to work on, so I stopped. Try it as an MP3, or a shorter part.
 

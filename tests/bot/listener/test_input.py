@@ -9,6 +9,7 @@ from bot.db.models import UserRow
 from sandbox.client import FRIEND_ID, GROUP_CHAT_ID, LISTENER_ID, TEAM_ID, MessageView
 from sandbox.testing import RunningSandbox
 from sandbox.world import BOT_USERNAME
+from tests.bot.conftest import StartApp
 from tests.fakes import FakePool
 
 PNG = bytes.fromhex(
@@ -152,6 +153,53 @@ async def test_too_big_is_refused_before_any_download(app: App, sandbox: Running
     told = await sandbox.wait_for(lambda m: m.reply_to == track.message_id)
     assert "over 20 MB" in told.text
     assert not await sandbox.calls("getFile")
+
+
+async def test_a_byte_over_the_limit_is_refused_and_one_less_is_not(
+    app: App, sandbox: RunningSandbox, clips: dict[str, Path]
+) -> None:
+    limit = 20 * 1024 * 1024
+    over = await sandbox.send_audio(None, size_bytes=limit + 1)
+    told = await sandbox.wait_for(lambda m: m.reply_to == over.message_id)
+    assert "over 20 MB" in told.text
+    within = await sandbox.send_audio(clips["mp3"], fields={"file_size": limit})
+    await sandbox.wait_for(answer_to(within))
+
+
+@pytest.mark.parametrize("fields", [{"file_size": None}, {"file_size": 1000}], ids=["untold", "wrong"])
+async def test_too_big_as_only_telegram_knows_is_told_all_the_same(
+    app: App, sandbox: RunningSandbox, clips: dict[str, Path], fields: dict[str, int | None]
+) -> None:
+    """getFile answers 400 'file is too big'; the next track is served."""
+    track = await sandbox.send_audio(None, size_bytes=30 * 1024 * 1024, fields=fields)
+    told = await sandbox.wait_for(lambda m: m.reply_to == track.message_id)
+    assert "20 MB" in told.text
+    assert len(await sandbox.calls("getFile")) == 1
+    await sandbox.wait_for(answer_to(await sandbox.send_audio(clips["mp3"])))
+
+
+async def test_an_album_out_of_order_is_one_album(
+    start_app: StartApp, sandbox: RunningSandbox, clips: dict[str, Path], pool: FakePool
+) -> None:
+    sources = [clips["mp3"].read_bytes() + bytes([n]) for n in range(5)]
+    about = [{"fields": {"title": f"Song {n}"}} for n in range(5)]
+    tracks = await sandbox.send_album(sources, kind="audio", files=about)
+    waiting = sandbox.sandbox.desk.updates.waiting
+    messages = [waiting[n]["message"] for n in (3, 0, 4, 1, 2)]
+    for update, message in zip(waiting, messages, strict=True):
+        update["message"] = message
+    pool.gate.clear()
+    async with start_app():
+        await sandbox.wait_for(lambda m: "4 more tracks" in m.text)
+        assert len(await sandbox.calls("sendMessage")) == 1
+        pool.gate.set()
+        views = await sandbox.wait_for_all(lambda seen: sum(m.kind == "voice" for m in seen) == 5)
+        answered = [m.reply_to for m in views if m.kind == "voice"]
+        assert sorted(answered) == [track.message_id for track in tracks]
+        await sandbox.send_text("/playlist", reply_to=tracks[2])
+        menu = await sandbox.wait_for(lambda m: "5 chosen" in m.text)
+        listed = [button.text for button in menu.buttons if "Song" in button.text]
+        assert [text[-1] for text in listed] == list("01234")
 
 
 async def test_names_survive(app: App, sandbox: RunningSandbox, clips: dict[str, Path]) -> None:
