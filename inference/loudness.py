@@ -7,7 +7,7 @@ Annex 2 asks. Levels of nothing are `-inf`. Every function returns new arrays.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +63,13 @@ def measure_dbtp(waveform: Waveform) -> float:
     """True peak of the loudest channel."""
     if waveform.samples.shape[1] == 0:
         return -math.inf
-    return _db(max(float(np.abs(fine).max(initial=0.0)) for fine in _oversampled(waveform)))
+    return _db(
+        max(
+            float(np.abs(fine).max(initial=0.0))
+            for y in waveform.samples
+            for fine in _oversampled(y, waveform.sr)
+        )
+    )
 
 
 def normalise(
@@ -155,34 +161,33 @@ def _quarter_sine(n: int) -> FloatArray:
 
 def _true_peaks(waveform: Waveform) -> FloatArray:
     """Largest interpolated magnitude around each sample, over all channels: (n_samples,)."""
-    n_samples = waveform.samples.shape[1]
-    parts = [np.zeros(0, dtype=np.float32)]
-    for fine in _oversampled(waveform):
-        # Column by column: numpy's maximum over a short axis is ten times slower.
-        columns = np.abs(fine).T.reshape(-1, _OVERSAMPLING * len(fine))
-        part = columns[:, 0].copy()
-        for column in columns.T[1:]:
-            np.maximum(part, column, out=part)
-        parts.append(part)
-    peaks = np.concatenate(parts)
     # The interpolated peaks pass through the samples but for rounding.
-    return np.asarray(np.maximum(peaks[:n_samples], np.abs(waveform.samples).max(axis=0)))
+    peaks: FloatArray = np.abs(waveform.samples).max(axis=0)
+    for y in waveform.samples:
+        at = 0
+        for fine in _oversampled(y, waveform.sr):
+            # Column by column: numpy's maximum over a short axis is ten times slower.
+            part = reduce(np.maximum, np.abs(fine).T)
+            here = peaks[at : at + len(part)]
+            np.maximum(here, part[: len(here)], out=here)
+            at += len(part)
+    return peaks
 
 
-def _oversampled(waveform: Waveform) -> Iterator[FloatArray]:
-    """The piece at `_OVERSAMPLING` times its rate, part by part: (n_channels, a multiple of it)."""
-    n_channels, n_samples = waveform.samples.shape
-    resampler = soxr.ResampleStream(
-        waveform.sr, waveform.sr * _OVERSAMPLING, n_channels, dtype="float32", quality="MQ"
-    )
-    left = np.zeros((0, n_channels), dtype=np.float32)
-    for first in range(0, n_samples, _SAMPLES_AT_ONCE):
-        part = np.ascontiguousarray(waveform.samples[:, first : first + _SAMPLES_AT_ONCE].T)
-        fine = resampler.resample_chunk(part, last=first + _SAMPLES_AT_ONCE >= n_samples)
+def _oversampled(y: FloatArray, sr: int) -> Iterator[FloatArray]:
+    """One channel at `_OVERSAMPLING` times its rate, part by part: (n, _OVERSAMPLING), a row for each sample.
+
+    A channel at a time: soxr takes apart and puts together what is interleaved, half as long again.
+    """
+    resampler = soxr.ResampleStream(sr, sr * _OVERSAMPLING, 1, dtype="float32", quality="MQ")
+    left = np.zeros(0, dtype=np.float32)
+    for first in range(0, len(y), _SAMPLES_AT_ONCE):
+        part = np.ascontiguousarray(y[first : first + _SAMPLES_AT_ONCE])
+        fine = resampler.resample_chunk(part, last=first + _SAMPLES_AT_ONCE >= len(y))
         fine = np.concatenate([left, fine])
         n_whole = len(fine) - len(fine) % _OVERSAMPLING
         left = fine[n_whole:]
-        yield fine[:n_whole].T
+        yield fine[:n_whole].reshape(-1, _OVERSAMPLING)
 
 
 def _long_enough(waveform: Waveform) -> Waveform:
@@ -278,9 +283,19 @@ def _limiter_gain(peaks: FloatArray, sr: int, gain_db: float, ceiling_dbtp: floa
     held = minimum_filter1d(allowed, 2 * reach + 3, mode="nearest")
     # Two running means make a triangle no wider than the hold: the gain is never above the allowed one.
     smooth = uniform_filter1d(uniform_filter1d(held, reach, mode="nearest"), reach, mode="nearest")
-    centres = (np.arange(len(smooth)) + 0.5) * _LIMITER_STEP
-    curve: FloatArray = np.interp(np.arange(len(peaks)), centres, smooth).astype(np.float32)
-    return curve
+    return _straight_lines(smooth, len(peaks))
+
+
+def _straight_lines(smooth: FloatArray, n_samples: int) -> FloatArray:
+    """A value for each sample from one for each `_LIMITER_STEP`, which stands in the step's middle."""
+    half = _LIMITER_STEP // 2
+    parts = np.arange(_LIMITER_STEP, dtype=np.float32) / _LIMITER_STEP
+    curve = np.empty(len(smooth) * _LIMITER_STEP, dtype=np.float32)
+    curve[:half], curve[-half:] = smooth[0], smooth[-1]
+    between = curve[half:-half].reshape(-1, _LIMITER_STEP)
+    np.multiply(np.diff(smooth)[:, None], parts, out=between)
+    between += smooth[:-1, None]
+    return curve[:n_samples]
 
 
 def _amplified(waveform: Waveform, gain_db: float) -> Waveform:
