@@ -9,7 +9,7 @@ from fluent.syntax.visitor import Visitor
 
 from bot.domain import Refusal, RequestRefused, Stage
 from bot.services.menu import GROUP, PRIVATE
-from bot.texts import LOCALES_DIR, Html, Texts, build_core
+from bot.texts import LOCALES_DIR, Caption, Html, Texts, build_core
 from inference.errors import Rejection
 
 BOT = LOCALES_DIR.parent
@@ -103,6 +103,16 @@ def test_what_telegram_shows_fits(texts: Texts, locale: str) -> None:
     }
     assert len(shown_on_presses) == 12
     assert all(len(texts.get(locale, key)) <= 200 for key in shown_on_presses)
+
+
+@pytest.mark.parametrize(("tempo_bpm", "facts"), [(128.2, 2), (None, 1)])
+@pytest.mark.parametrize("locale", ["en", "ru"])
+def test_an_unknown_tempo_is_left_out(texts: Texts, locale: str, tempo_bpm: float | None, facts: int) -> None:
+    caption = texts.caption(locale, Caption("Song", 62.0, 92.0, tempo_bpm, None, 0.8))
+    line = caption.splitlines()[1].split(" · ")
+    assert len(line) == facts
+    assert line[0] == "1:02–1:32"
+    assert line[1:] in ([], ["128 BPM"], ["128 уд/мин"])
 
 
 def test_arguments_are_escaped_and_markup_is_not(texts: Texts) -> None:
