@@ -1,4 +1,4 @@
-"""Known vulnerabilities in what the product runs on: `make audit`, part of `make check`.
+"""Known vulnerabilities in what the product runs on; part of `make check`.
 
 Where the package registry gives no advisories (a mirror, no network), it says so and passes: a check that
 cannot see must not pretend, nor stand in the way.

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,43 @@ def test_locks_agree_on_versions() -> None:
     for stem, packages in pins.items():
         differing = {name for name, pin in packages.items() if pins["dev"].get(name, pin) != pin}
         assert differing == set(), stem
+
+
+@pytest.mark.parametrize("document", ["SECURITY.md", "deploy/OPERATIONS.md"])
+def test_every_test_that_a_table_names_exists(document: str) -> None:
+    named = set(re.findall(r"`((?:tests/|scripts/|)[\w/]+\.py)`", (ROOT / document).read_text()))
+    present = {path.relative_to(ROOT).as_posix() for path in tracked_files()}
+    assert len(named) > 5
+    assert {
+        name for name in named if not any(path == name or path.endswith(f"/{name}") for path in present)
+    } == set()
+
+
+@pytest.mark.parametrize("lock", ["run", "scale", "dev"])
+def test_pydub_finds_its_audio_module_where_the_standard_library_has_none(lock: str) -> None:
+    blocks = requirements(ROOT / "requirements" / f"{lock}.txt")
+    assert "pydub" in blocks
+    first_line = blocks["audioop-lts"].splitlines()[0]
+    assert "python_full_version >= '3.13'" in first_line
+
+
+@pytest.mark.slow
+def test_every_module_can_be_imported_without_a_warning() -> None:
+    """By this interpreter: `make PYTHON=python3.13 test` asks another one."""
+    code = (
+        "import importlib, pkgutil\n"
+        "for name in ('inference', 'bot', 'sandbox', 'watchdog'):\n"
+        "    package = importlib.import_module(name)\n"
+        "    for module in pkgutil.walk_packages(package.__path__, name + '.'):\n"
+        "        importlib.import_module(module.name)\n"
+        "from inference.mixing.silence import n_audible\n"
+        "import numpy\n"
+        "assert n_audible(numpy.ones((2, 48_000), numpy.float32), 48_000) == 48_000\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_tree_holds_no_bot_token_but_the_made_up_ones() -> None:
