@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # uv is used where it is there (seconds instead of a minute); pip does the same work otherwise.
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: help setup run demo screenshots test test-images test-fast check format lock train clean
+.PHONY: help setup run demo screenshots test test-images test-fast check format lock train bench clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ train: .venv-training/.installed ## make the shipped weights anew (90 minutes on
 	  timgm6mb-soundfont asterisk-core-sounds-en-gsm; } || { echo "Install FluidSynth and a soundfont first."; exit 1; }
 	$(TRAIN_BIN)/python -m training all --data $(DATA) --version $(MODEL_VERSION)
 	$(TRAIN_BIN)/python tests/golden/interest_curve.py
+
+bench: .venv-training/.installed ## what a highlight costs, beside the floor, the bot and its rivals: make bench BENCH="--parts job"
+	$(TRAIN_BIN)/python -W ignore::DeprecationWarning -m benchmarks.bench_pipeline $(BENCH)
 
 .venv-training/.installed: requirements/training.txt
 	test -x $(TRAIN_BIN)/python || $(PYTHON) -m venv .venv-training

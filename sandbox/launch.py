@@ -27,6 +27,13 @@ class BotProcess:
         self._process: asyncio.subprocess.Process | None = None
         self.n_starts = 0
 
+    @property
+    def pid(self) -> int:
+        """Of the child that runs now, or ran last."""
+        if self._process is None:
+            raise RuntimeError("the bot was not started")
+        return self._process.pid
+
     async def keep_alive(self) -> None:
         """Run until cancelled; the child is then asked to stop, and killed when it does not."""
         try:
