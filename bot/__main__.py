@@ -8,6 +8,8 @@ import importlib
 import logging
 import signal
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from bot.logs import configure_logging
 from bot.settings import Settings, SettingsError, load_settings
@@ -15,6 +17,8 @@ from inference.pool import WorkerPool
 
 logger = logging.getLogger("bot")
 
+
+FILE_THREADS = 8
 
 # `python -m bot NAME ...`: the module whose `main(arguments)` does it.
 COMMANDS = {
@@ -33,7 +37,17 @@ def stop_on_signal() -> asyncio.Event:
     return stop
 
 
-def spare_the_loop() -> None:
+def started_threads() -> ThreadPoolExecutor:
+    """The threads for files, all running: whoever starts one stands still until it had a core."""
+    threads = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files")
+    all_there = threading.Barrier(FILE_THREADS + 1)
+    for _ in range(FILE_THREADS):
+        threads.submit(all_there.wait)
+    all_there.wait()
+    return threads
+
+
+def forget_the_loaded() -> None:
     """Once everything is loaded: the garbage collector never looks at it again.
 
     Modules and models are a quarter of a million objects. A full collection walked through them all: a
@@ -45,6 +59,7 @@ def spare_the_loop() -> None:
 
 async def serve(settings: Settings) -> None:
     stop = stop_on_signal()
+    asyncio.get_running_loop().set_default_executor(started_threads())
     # Where workers are elsewhere, one process stays for what must not travel.
     pool = WorkerPool(settings.workers or (1 if settings.queue == "taskiq" else None))
     try:
@@ -53,7 +68,8 @@ async def serve(settings: Settings) -> None:
             tasks.create_task(pool.start())
             room = await asyncio.to_thread(importlib.import_module, "bot.app")
         async with room.App.opened(settings, pool) as app:
-            spare_the_loop()
+            await app.database.open_connections()
+            forget_the_loaded()
             await app.run(stop)
     finally:
         await pool.close()

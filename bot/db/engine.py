@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 BUSY_TIMEOUT_MS = 15_000
+SQLITE_CONNECTIONS = 15  # each is a thread; none beyond them that would be made and ended as the load changes
 # What a storage that is away for a while raises: locked, full, read-only; PostgreSQL restarting.
 STORAGE_TROUBLE = (OperationalError, InterfaceError, NoConnectionFree, OSError)
 # Classes of SQLSTATE that say the same of PostgreSQL: connection, resources, intervention, system.
@@ -35,7 +36,10 @@ logger = logging.getLogger(__name__)
 
 def create_engine(url: str, *, foreign_keys: bool = True) -> AsyncEngine:
     """An async engine for SQLite or PostgreSQL; a SQLite file's folder is made."""
-    engine = create_async_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    if url.startswith("sqlite"):
+        engine = create_async_engine(url, pool_size=SQLITE_CONNECTIONS, max_overflow=0)
+    else:
+        engine = create_async_engine(url, pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, foreign_keys)
     else:
@@ -99,6 +103,20 @@ class Database:
         """Commits at the end of the block, rolls back if it raises."""
         async with asyncio.timeout(self._limit_s), self._writing, self._writers.begin() as session:
             yield session
+
+    async def open_connections(self) -> None:
+        """Open all that SQLite's pool may hold, before anybody writes to us.
+
+        Each starts a thread, and the event loop stands still until that thread had its first turn on a core:
+        half a second on a busy machine.
+        """
+        if (
+            isinstance(pool := self.engine.pool, AsyncAdaptedQueuePool)
+            and self.engine.dialect.name == "sqlite"
+        ):
+            async with contextlib.AsyncExitStack() as stack:
+                for _ in range(pool.size()):
+                    await stack.enter_async_context(self.engine.connect())
 
     async def is_writable(self) -> bool:
         """Whether something can be written now: not locked by another process, not full, not read-only."""

@@ -4,10 +4,15 @@ import asyncio
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from bot.__main__ import FILE_THREADS, started_threads
+from bot.db.engine import SQLITE_CONNECTIONS, Database, create_engine
 from bot.metrics import LAG_EVERY_S, Metrics, blocked_seconds
 
 BLOCK_S = 0.5
@@ -53,11 +58,40 @@ def test_full_collection_passes_over_what_a_start_loads() -> None:
     script = textwrap.dedent("""
         import gc
         import bot.app
-        from bot.__main__ import spare_the_loop
+        from bot.__main__ import forget_the_loaded
         loaded = len(gc.get_objects())
-        spare_the_loop()
+        forget_the_loaded()
         print(loaded, len(gc.get_objects()))
     """)
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded, walked = map(int, run.stdout.split())
     assert walked < loaded / 20
+
+
+async def test_open_connections_leave_no_thread_to_be_started(tmp_path: Path) -> None:
+    database = Database(create_engine(f"sqlite+aiosqlite:///{tmp_path / 'bot.db'}"))
+    try:
+        await database.open_connections()
+        before = set(threading.enumerate())
+
+        async def ask() -> None:
+            async with database.read() as session:
+                await session.execute(text("SELECT 1"))
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(3 * SQLITE_CONNECTIONS):
+                tasks.create_task(ask())
+        assert set(threading.enumerate()) <= before
+    finally:
+        await database.close()
+
+
+def test_file_threads_run_before_the_first_file() -> None:
+    with started_threads() as threads:
+        before = set(threading.enumerate())
+        release = threading.Event()
+        waiting = [threads.submit(release.wait) for _ in range(2 * FILE_THREADS)]
+        during = set(threading.enumerate())
+        release.set()
+        assert all(future.result() for future in waiting)
+        assert during <= before
