@@ -110,13 +110,11 @@ class Database:
         Each starts a thread, and the event loop stands still until that thread had its first turn on a core:
         half a second on a busy machine.
         """
-        if (
-            isinstance(pool := self.engine.pool, AsyncAdaptedQueuePool)
-            and self.engine.dialect.name == "sqlite"
-        ):
-            async with contextlib.AsyncExitStack() as stack:
-                for _ in range(pool.size()):
-                    await stack.enter_async_context(self.engine.connect())
+        if self.engine.dialect.name != "sqlite":
+            return
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(SQLITE_CONNECTIONS):
+                await stack.enter_async_context(self.engine.connect())
 
     async def is_writable(self) -> bool:
         """Whether something can be written now: not locked by another process, not full, not read-only."""
