@@ -264,6 +264,25 @@ def test_many_channels_become_a_pair_without_clipping(tmp_path: Path) -> None:
     assert left[3 * 400] > 100, "the centre is heard"
 
 
+@pytest.mark.parametrize(
+    ("codec", "tolerance"),
+    [
+        ("pcm_u8", 0.02),
+        ("pcm_s24le", 1e-4),
+        ("pcm_s32le", 1e-4),
+        ("pcm_f32le", 1e-4),
+        ("pcm_f64le", 1e-4),
+        ("pcm_mulaw", 0.03),
+        ("pcm_alaw", 0.03),
+        ("adpcm_ms", 0.15),
+    ],
+)
+def test_every_depth_sounds_like_sixteen_bits(codec: str, tolerance: float, write: WriteAudio) -> None:
+    usual = decode_span(write("a.wav", tune(3.0), 44_100), 0.5, 2.5)
+    other = decode_span(write("b.wav", tune(3.0), 44_100, codec=codec), 0.5, 2.5)
+    np.testing.assert_allclose(other.samples, usual.samples, atol=tolerance)
+
+
 @pytest.mark.parametrize("n_channels", [9, 32, 64])
 def test_a_mixing_desks_channels_are_heard_on_both_sides(n_channels: int, tmp_path: Path) -> None:
     """Places of so many channels have no names: odd ones go left, even ones right, none is lost."""
