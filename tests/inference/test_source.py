@@ -11,7 +11,7 @@ import pytest
 from inference.decode import DecodeLimits, decode_span, decode_track
 from inference.errors import InputRejected, Rejection
 from inference.ogg import FilePart, find_links
-from inference.source import PacketIndex, open_source
+from inference.source import PacketIndex, Place, open_source
 from sandbox.song import write_audio
 from tests.conftest import FloatArray, WriteAudio
 
@@ -160,9 +160,21 @@ def test_span_by_the_index_is_the_span_by_decoding_all(name: str, write: WriteAu
 
 def test_index_of_another_file_does_not_spoil_the_span(write: WriteAudio) -> None:
     path = write("a.mp3", chirp(6.0, 48_000), 48_000)
-    wrong = PacketIndex([0, 900, 1000, 1100], [0.0, 1.0, 2.0, 3.0])
+    wrong = PacketIndex([0, 900, 1000, 1100], [0.0, 1.0, 2.0, 3.0], [None] * 4)
     right = decode_span(path, 3.5, 5.0)
     np.testing.assert_allclose(decode_span(path, 3.5, 5.0, wrong).samples, right.samples, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.m4a", "a.flac", "a.wav", "a.opus"])
+@pytest.mark.parametrize("place", [Place(10**9, 48_000), Place(0, -1), Place(5000, 2**62), None])
+def test_a_place_that_no_seek_leads_to_is_found_by_counting(
+    name: str, place: Place | None, write: WriteAudio
+) -> None:
+    path = write(name, chirp(6.0, 48_000), 48_000)
+    index = decode_track(path, 22_050, lambda _y, _track: None).index
+    sought = decode_span(path, 4.2, 5.5, index)
+    index.places = [place] * len(index.places)
+    np.testing.assert_array_equal(decode_span(path, 4.2, 5.5, index).samples, sought.samples)
 
 
 def test_chained_ogg_is_one_track(tmp_path: Path, write: WriteAudio, sine: Sine) -> None:
