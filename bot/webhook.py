@@ -100,7 +100,8 @@ class Webhook:
             except asyncio.CancelledError:
                 self._is_stopping = True
                 self._bell.ring()
-                await asyncio.wait({handing_out, *self._handling})
+                # Not for as long as storage may keep them: what is not ticked off is handled later.
+                await asyncio.wait({handing_out, *self._handling}, timeout=PATIENCE_S)
                 raise
 
     async def _hand_out(self, tasks: asyncio.TaskGroup) -> None:

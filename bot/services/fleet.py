@@ -8,11 +8,12 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Collection
+from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.db import fleet
-from bot.db.engine import Database
+from bot.db.engine import STORAGE_TROUBLE, Database
 from bot.domain import Job
 
 logger = logging.getLogger(__name__)
@@ -47,8 +48,10 @@ class Fleet:
                 logger.warning("could not say that this front end lives", exc_info=True)
 
     async def leave(self) -> None:
-        """What this front end still holds is the others' at once."""
-        if not self._is_alone:
+        """What this front end still holds is the others' at once; in a while, where storage is away."""
+        if self._is_alone:
+            return
+        with suppress(*STORAGE_TROUBLE):
             async with self._database.write() as session:
                 await fleet.leave(session, self.id)
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from bot import app, polling, webhook
+from bot import polling, webhook
 from bot.app import App
 from bot.db import engine
 from bot.db.engine import STORAGE_TROUBLE, Database, create_engine
-from bot.services import delivery, worker
+from bot.services import aftermath, delivery, worker
 from bot.services import fleet as front_ends
 from bot.services.sender import Limits
 from bot.settings import Settings
@@ -39,13 +39,13 @@ ABSENCES: dict[str, tuple[Deed, Deed]] = {
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real delays, shortened."""
-    monkeypatch.setattr(worker, "BACKOFF_S", 0.02)
+    monkeypatch.setattr(aftermath, "BACKOFF_S", 0.02)
+    monkeypatch.setattr(worker, "STORAGE_PAUSE_S", 0.02)
     monkeypatch.setattr(worker, "LIMBO_EVERY_S", 0.1)
     monkeypatch.setattr(delivery, "SETTLE_S", 0.05)
     monkeypatch.setattr(engine, "LOOK_AGAIN_S", (0.05,))
     monkeypatch.setattr(polling, "RETRY_S", (0.05,))
     monkeypatch.setattr(front_ends, "BEAT_S", 0.1)
-    monkeypatch.setattr(app, "ANSWER_WITHIN_S", ANSWER_WITHIN_S)
     for room in (polling, webhook):
         monkeypatch.setattr(room, "PATIENCE_S", 5 * ANSWER_WITHIN_S)
 
@@ -195,6 +195,29 @@ def listening(way: str, port: int) -> dict[str, object]:
 
 @pytest.mark.services
 @pytest.mark.parametrize("way", ["polling", "webhook"])
+async def test_a_bot_whose_storage_is_away_can_be_stopped(
+    way: str,
+    sandbox: RunningSandbox,
+    postgres_server: Service,
+    postgres_url: str,
+    pool: FakePool,
+    tone: Path,
+    tmp_path: Path,
+    unused_tcp_port: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    try:
+        async with bot(sandbox, postgres_url, pool, tmp_path, **listening(way, unused_tcp_port)):
+            await asyncio.to_thread(postgres_server.crash)
+            await sandbox.send_audio(tone)
+            await eventually(lambda: "waiting for it" in caplog.text)
+    finally:
+        await asyncio.to_thread(postgres_server.start)
+    assert len(sandbox.sandbox.desk.updates.waiting) == 1, "Telegram keeps the track"
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("way", ["polling", "webhook"])
 @pytest.mark.parametrize(("leave", "come_back"), ABSENCES.values(), ids=ABSENCES)
 async def test_postgresql_that_goes_away_delays_answers_and_loses_none(
     way: str,
@@ -210,7 +233,9 @@ async def test_postgresql_that_goes_away_delays_answers_and_loses_none(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await sandbox.set_language("ru")
-    async with bot(sandbox, postgres_url, pool, tmp_path, **listening(way, unused_tcp_port)):
+    async with bot(sandbox, postgres_url, pool, tmp_path, **listening(way, unused_tcp_port)) as running:
+        assert running.database._limit_s == engine.ANSWER_WITHIN_S
+        running.database._limit_s = ANSWER_WITHIN_S
         pool.gate.clear()
         in_work = await sandbox.send_audio(tone, user=FRIEND_ID)
         await pool.entered.wait()
