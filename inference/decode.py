@@ -108,7 +108,8 @@ def downmix(samples: FloatArray) -> FloatArray:
     """Mono, (n_samples,), of one or two channels; of a pair that cancels itself out, its louder side."""
     if samples.shape[0] == 1:
         return np.asarray(samples[0])
-    y = (samples[0] + samples[1]) * np.float32(0.5)
+    y = samples[0] + samples[1]
+    y *= np.float32(0.5)
     powers = [_power(channel) for channel in samples]
     if _power(y) < ANTIPHASE_POWER * max(powers):
         return np.asarray(samples[int(np.argmax(powers))])

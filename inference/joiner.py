@@ -30,8 +30,7 @@ class Joiner:
     """
 
     def __init__(self, frame: AudioFrame, start_s: float) -> None:
-        self._shape = _shape(frame)
-        self._sr = frame.sample_rate
+        self._sr, self._format, self._layout = frame.sample_rate, frame.format.name, frame.layout.name
         self._start_s = start_s
         self._n_pulled = 0
         self.n_waiting = 0
@@ -68,7 +67,11 @@ class Joiner:
         return self._start_s + (self._n_pulled + self.n_waiting) / self._sr
 
     def fits(self, frame: AudioFrame) -> bool:
-        return _shape(frame) == self._shape
+        return bool(
+            frame.sample_rate == self._sr
+            and frame.format.name == self._format
+            and frame.layout.name == self._layout
+        )
 
     def push(self, frame: AudioFrame) -> None:
         self.n_waiting += frame.samples
@@ -90,10 +93,6 @@ class Joiner:
         self.n_waiting -= frame.samples
         samples = np.asarray(frame.to_ndarray(), dtype=np.float32)
         return Block(start_s, Waveform(_finite(samples), self._sr))
-
-
-def _shape(frame: AudioFrame) -> tuple[object, ...]:
-    return (frame.sample_rate, frame.format.name, frame.layout.name)
 
 
 def _layout_name(frame: AudioFrame) -> str:

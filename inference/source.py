@@ -88,10 +88,6 @@ class PacketIndex:
         self.times_s.append(time_s)
         self.places.append(place)
 
-    @property
-    def next_note_s(self) -> float:
-        return self.times_s[-1] + NOTE_EVERY_S if self.times_s else 0.0
-
     def resume_before(self, time_s: float) -> Resume | None:
         """The way to `time_s`, or None when it is simplest to start at the beginning."""
         anchor = int(np.searchsorted(self.times_s, time_s, side="right")) - 1
@@ -159,15 +155,16 @@ class AudioSource:
         `index` is filled on the way. With `resume`, output begins at its anchor.
         """
         joiner: Joiner | None = None
-        time_s = 0.0
+        time_s = next_note_s = 0.0
         packets = enumerate(self._packets()) if resume is None else self._packets_for(resume)
         for number, packet in packets:
             if resume is not None and number == resume.anchor:
                 joiner, time_s = None, resume.anchor_s
             if index is not None:
                 reached_s = joiner.end_s if joiner is not None else time_s
-                if reached_s >= index.next_note_s:
+                if reached_s >= next_note_s:
                     index.note(number, reached_s, _place(packet))
+                    next_note_s = reached_s + NOTE_EVERY_S
             for frame in self._decode(packet):
                 if joiner is not None and not joiner.fits(frame):
                     yield from joiner.finish()
@@ -230,7 +227,9 @@ class AudioSource:
                 return
 
     def _joiner(self, frame: AudioFrame, start_s: float) -> "Joiner | None":
-        """None: more channels than any filter takes, which only damage can claim."""
+        """None: a rate, or more channels than any filter takes, which only damage can claim."""
+        if frame.sample_rate not in _RATES:
+            return None
         try:
             return Joiner(frame, start_s)
         except FFmpegError:
@@ -243,7 +242,7 @@ class AudioSource:
         except FFmpegError:
             self._n_bad += 1
             return []
-        return [frame for frame in frames if frame.samples > 0 and frame.sample_rate in _RATES]
+        return [frame for frame in frames if frame.samples > 0]
 
 
 def _place(packet: "Packet[AudioStream]") -> Place | None:
