@@ -222,7 +222,9 @@ def test_tags_and_cover(write: WriteAudio) -> None:
         assert source.cover is None
 
 
-@pytest.mark.parametrize("claimed_s", [20 * 3600, 1, 0], ids=["20 hours", "1 s", "unknown"])
+@pytest.mark.parametrize(
+    "claimed_s", [20 * 3600, 18 * 86_400, 1, 0], ids=["20 hours", "18 days", "1 s", "unknown"]
+)
 def test_a_headers_length_is_believed_by_nobody(claimed_s: int, write: WriteAudio) -> None:
     path = write("a.flac", chirp(3.0, 44_100), 44_100)
     content = bytearray(path.read_bytes())
