@@ -149,10 +149,16 @@ async def test_what_cannot_pass_is_told_once_and_not_tried_again(
     assert (state, made) == ("failed", attempts)
 
 
-async def test_a_dead_worker_process_is_tried_again(
-    app: App, sandbox: RunningSandbox, clips: dict[str, Path], pool: FakePool
+@pytest.mark.parametrize(
+    "failure",
+    [WorkerLost("killed"), TimeoutError("storage does not answer"), OSError(28, "No space left on device")],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_what_passes_is_tried_again(
+    app: App, sandbox: RunningSandbox, clips: dict[str, Path], pool: FakePool, failure: Exception
 ) -> None:
-    pool.failure = WorkerLost("killed")
+    """A worker process that died, a storage that fell silent, a disk that was full."""
+    pool.failure = failure
     track = await sandbox.send_audio(clips["mp3"])
     await sandbox.wait_for(lambda m: m.kind == "voice")
     assert await answers(sandbox, track) == ["voice"]
