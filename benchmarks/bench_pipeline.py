@@ -45,7 +45,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(machine)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        rows = measure_tracks(folder, args)
+        rows: dict[str, list[Row]] = {part: [] for part in PARTS}
+        try:
+            measure_tracks(folder, args, rows)
+        except KeyboardInterrupt:
+            print("\ninterrupted: what there is so far")
         print_growth(rows["job"])
         print_bot(rows["bot"], rows["job"])
         print_pychorus(rows["pychorus"])
@@ -60,14 +64,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1))
 
 
-def measure_tracks(folder: Path, args: argparse.Namespace) -> dict[str, list[Row]]:
-    """Rows by part; those of the job are printed as they come."""
+def measure_tracks(folder: Path, args: argparse.Namespace, rows: dict[str, list[Row]]) -> None:
+    """Fill `rows` by part; those of the job are printed as they come."""
     # Not at the top: the fresh processes load this module too, and the memory of a sandbox is not theirs.
     from benchmarks.through_bot import measure_answers
 
-    rows: dict[str, list[Row]] = {part: [] for part in PARTS}
     if not {"job", "bot", "pychorus"} & set(args.parts):
-        return rows
+        return
     for length_s in args.lengths:
         for name in args.formats:
             path = make_track(folder, name, length_s, args.audio)
@@ -85,7 +88,6 @@ def measure_tracks(folder: Path, args: argparse.Namespace) -> dict[str, list[Row
                 )
             for file in folder.glob(f"{path.name}*"):
                 file.unlink()
-    return rows
 
 
 def title(row: Row) -> str:
