@@ -22,9 +22,9 @@ CONTRACT = "1"
 SHIPPED = "interest.onnx"
 N_CHROMA = 24
 # Self-similarity is quadratic: a song is seen whole; what lasts longer than 9.5 minutes, in stretches that
-# share a quarter of that with the next one.
+# share a sixth of that with the next one.
 MAX_POINTS = 768
-SHARED_POINTS = MAX_POINTS // 4
+SHARED_POINTS = MAX_POINTS // 6
 # Up to 4.8 minutes the session keeps its memory, 25 MB; what a longer track needed is given back.
 KEPT_POINTS = 384
 MIN_POINTS = 8
@@ -73,6 +73,7 @@ class InterestModel:
         # Without its arena the session takes aligned blocks from glibc, which finds no place for them in what
         # it has freed: the same run peaked at anything between 40 and 660 MB.
         options.enable_cpu_mem_arena = True
+        options.enable_mem_pattern = False  # a plan of the memory is held beside what the first run took
         options.log_severity_level = 3
         try:
             if path is None:
@@ -117,13 +118,15 @@ class InterestModel:
         total, weights, clarity = np.zeros(n, np.float32), np.zeros(n, np.float32), 0.0
         for start in starts:
             at = slice(start - first, start - first + length)
-            curve, clear = self._run(features, start, start + length)
+            curve, clear = self._run(features, start, start + length, is_last=start == starts[-1])
             total[at] += weight * curve
             weights[at] += weight
             clarity = max(clarity, clear)
         return total / weights, clarity
 
-    def _run(self, features: TrackFeatures, first: int, last: int) -> tuple[FloatArray, float]:
+    def _run(
+        self, features: TrackFeatures, first: int, last: int, *, is_last: bool = True
+    ) -> tuple[FloatArray, float]:
         """One call of the graph on points first .. last."""
         frames = slice(first * self.point_frames, last * self.point_frames)
         inputs = {
@@ -137,7 +140,7 @@ class InterestModel:
                 k: np.pad(v, ((0, missing),) + ((0, 0),) * (v.ndim - 1), "edge") for k, v in inputs.items()
             }
         options = ort.RunOptions()
-        if last - first > KEPT_POINTS:
+        if is_last and last - first > KEPT_POINTS:
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         interest, clarity = self._session.run(["interest", "clarity"], inputs, options)
         curve: FloatArray = np.clip(np.asarray(interest, np.float32)[: last - first], 0, 1)
