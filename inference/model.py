@@ -21,10 +21,11 @@ from inference.errors import ModelContractError
 CONTRACT = "1"
 SHIPPED = "interest.onnx"
 N_CHROMA = 24
-# Self-similarity is quadratic: a song is seen whole; what lasts longer than 9.5 minutes, in stretches that
-# share a sixth of that with the next one.
+# Self-similarity is quadratic: what lasts up to 9.5 minutes is seen whole. Longer recordings go in stretches
+# of at most 6.3, longer than the songs in them, so that an hour costs what its minutes do.
 MAX_POINTS = 768
-SHARED_POINTS = MAX_POINTS // 6
+STRETCH_POINTS = 512
+SHARED_POINTS = 128  # with the next stretch
 # Up to 4.8 minutes the session keeps its memory, 25 MB; what a longer track needed is given back.
 KEPT_POINTS = 384
 MIN_POINTS = 8
@@ -109,7 +110,7 @@ class InterestModel:
         n = last - first
         if n <= MAX_POINTS:
             return self._run(features, first, last)
-        n_stretches = -(-(n - SHARED_POINTS) // (MAX_POINTS - SHARED_POINTS))
+        n_stretches = -(-(n - SHARED_POINTS) // (STRETCH_POINTS - SHARED_POINTS))
         # As short as their number allows.
         length = -(-(n + (n_stretches - 1) * SHARED_POINTS) // n_stretches)
         starts = np.linspace(first, last - length, n_stretches).round().astype(int)
