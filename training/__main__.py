@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--gold", type=Path, help="evaluate: folder with labels.csv and audio/, a final look")
     parser.add_argument("--songs", type=int, default=262, help="POP909 songs to render: 428 are usable")
     parser.add_argument("--renders", type=int, default=1, help="arrangements of each of them")
-    parser.add_argument("--slow-songs", type=int, default=24, help="songs for pychorus and libfmp")
+    parser.add_argument("--slow-songs", type=int, default=100, help="songs for pychorus and libfmp")
     parser.add_argument("--workers", type=int, help="processes; by default one a core")
     parser.add_argument("--out", type=Path, default=Path("inference/weights/interest.onnx"))
     parser.add_argument("--version", default="dev", help="export: version in the file's metadata")
