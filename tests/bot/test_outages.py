@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -157,6 +157,35 @@ async def test_a_full_disk_behind_a_webhook_delays_answers_and_loses_none(
     url = f"http://127.0.0.1:{unused_tcp_port}/telegram"
     receiver = {"webhook_url": url, "webhook_secret": "a-secret-of-the-tests", "http_port": unused_tcp_port}
     await survives(full, disk, sandbox, pool, clips, caplog, **receiver)
+
+
+async def test_a_track_that_a_webhook_took_over_is_handled_when_storage_is_well_again(
+    start_app: StartApp,
+    sandbox: RunningSandbox,
+    clips: dict[str, Path],
+    tmp_path: Path,
+    unused_tcp_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Storage fails after Telegram was told that the update is ours: it stays so."""
+    monkeypatch.setattr(engine, "LOOK_AGAIN_S", (3.0,))  # time enough to bring the table back
+
+    def rename(old: str, new: str) -> None:
+        with closing(sqlite3.connect(tmp_path / "bot.db")) as connection:
+            connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+    url = f"http://127.0.0.1:{unused_tcp_port}/telegram"
+    receiver = {"webhook_url": url, "webhook_secret": "a-secret-of-the-tests", "http_port": unused_tcp_port}
+    async with start_app(**receiver):
+        rename("jobs", "jobs_away")
+        track = await sandbox.send_audio(clips["mp3"])
+        await sandbox.wait_for(lambda m: m.reply_to == track.message_id and TROUBLE in m.text)
+        await sandbox.wait_until_taken()
+        rename("jobs_away", "jobs")
+        await voice_for(sandbox, track)
+        sentence, answer = await told(sandbox, track)
+        assert TROUBLE in sentence
+        assert answer == "voice"
 
 
 @pytest.mark.slow
