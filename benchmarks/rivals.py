@@ -64,7 +64,10 @@ def original_network(folder: Path) -> Path | None:
     import sys
 
     path = folder / "original.onnx"
-    subprocess.run([sys.executable, "-m", "benchmarks.original_network", str(path)], check=True)
+    subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "benchmarks.original_network", str(path)],
+        check=True,
+    )
     return path
 
 
