@@ -55,7 +55,7 @@ format: setup ## rewrite the code in the house's format
 DATA ?= ../shared/training
 MODEL_VERSION ?= $(shell date -u +%Y.%m.0)
 TRAIN_BIN := .venv-training/bin
-train: .venv-training/.installed ## make the shipped weights anew (90 minutes on two cores): make train DATA=folder
+train: .venv-training/.installed ## make the shipped weights anew (under an hour on two cores): make train DATA=folder
 	command -v fluidsynth >/dev/null || { apt-get update -q && apt-get install -qy fluidsynth fluid-soundfont-gm \
 	  timgm6mb-soundfont asterisk-core-sounds-en-gsm; } || { echo "Install FluidSynth and a soundfont first."; exit 1; }
 	$(TRAIN_BIN)/python -m training all --data $(DATA) --version $(MODEL_VERSION)
