@@ -31,7 +31,7 @@ async def answers(sandbox: RunningSandbox, track: MessageView) -> list[str]:
 
 async def settled(app: App, n_jobs: int = 1) -> list[tuple[str, str | None, int]]:
     """(state, error code, attempts) of all jobs once none is active."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             rope = app.jobs.bell.rope
             async with app.database.read() as session:
