@@ -8,8 +8,8 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, AsyncExitStack, closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from tests.fakes import FakePool
 PATIENT_S = 90.0
 TROUBLE = "trouble with my storage"
 DISK_BYTES = 3 << 20
-Trouble = Callable[[Path], AbstractContextManager[None]]
+Trouble = Callable[[Path], AbstractAsyncContextManager[None]]
 
 
 @pytest.fixture(autouse=True)
@@ -57,8 +57,8 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@contextmanager
-def full(folder: Path) -> Iterator[None]:
+@asynccontextmanager
+async def full(folder: Path) -> AsyncIterator[None]:
     """Not a byte is left on the disk inside the block."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file:
@@ -72,15 +72,28 @@ def full(folder: Path) -> Iterator[None]:
     filler.unlink()
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
+@asynccontextmanager
+async def locked(folder: Path) -> AsyncIterator[None]:
     """Another process, a backup or a person, holds the database's write lock."""
-    connection = sqlite3.connect(folder / "bot.db", isolation_level=None)
-    connection.execute("PRAGMA busy_timeout=20000")
-    connection.execute("BEGIN IMMEDIATE")
-    yield
-    connection.execute("ROLLBACK")
-    connection.close()
+    with closing(sqlite3.connect(folder / "bot.db", timeout=0, isolation_level=None)) as connection:
+        await execute(connection, "BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+async def execute(connection: sqlite3.Connection, statement: str) -> None:
+    """Once nobody writes; the bot is in this very process, and needs the event loop to end what it writes."""
+
+    def is_done() -> bool:
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError as exc:
+            if "locked" in str(exc):
+                return False
+            raise
+        return True
+
+    await eventually(is_done)
 
 
 async def voice_for(sandbox: RunningSandbox, track: MessageView) -> MessageView:
@@ -117,7 +130,7 @@ async def survives(
         pool.gate.clear()
         in_work = await sandbox.send_audio(clips["mp3"], user=FRIEND_ID)
         await pool.entered.wait()
-        with trouble(folder):
+        async with trouble(folder):
             pool.gate.set()
             await eventually(lambda: "could not settle the job" in caplog.text)
             arriving = await sandbox.send_audio(clips["ogg"])
@@ -170,18 +183,18 @@ async def test_a_track_that_a_webhook_took_over_is_handled_when_storage_is_well_
     """Storage fails after Telegram was told that the update is ours: it stays so."""
     monkeypatch.setattr(engine, "LOOK_AGAIN_S", (3.0,))  # time enough to bring the table back
 
-    def rename(old: str, new: str) -> None:
-        with closing(sqlite3.connect(tmp_path / "bot.db")) as connection:
-            connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
+    async def rename(old: str, new: str) -> None:
+        with closing(sqlite3.connect(tmp_path / "bot.db", timeout=0)) as connection:
+            await execute(connection, f"ALTER TABLE {old} RENAME TO {new}")
 
     url = f"http://127.0.0.1:{unused_tcp_port}/telegram"
     receiver = {"webhook_url": url, "webhook_secret": "a-secret-of-the-tests", "http_port": unused_tcp_port}
     async with start_app(**receiver):
-        rename("jobs", "jobs_away")
+        await rename("jobs", "jobs_away")
         track = await sandbox.send_audio(clips["mp3"])
         await sandbox.wait_for(lambda m: m.reply_to == track.message_id and TROUBLE in m.text)
         await sandbox.wait_until_taken()
-        rename("jobs_away", "jobs")
+        await rename("jobs_away", "jobs")
         await voice_for(sandbox, track)
         sentence, answer = await told(sandbox, track)
         assert TROUBLE in sentence
@@ -222,7 +235,7 @@ async def test_a_progress_message_that_cannot_be_forgotten_stops_nobody(
         await sandbox.inject(
             "editMessageText", error_code=400, description="Bad Request: message to edit not found"
         )
-        with locked(tmp_path):
+        async with locked(tmp_path):
             monkeypatch.setattr(status, "EDIT_EVERY_S", 0.0)
             await eventually(lambda: "status not shown: OperationalError" in caplog.text)
         pool.gate.set()
