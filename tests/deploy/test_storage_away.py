@@ -10,23 +10,20 @@ import pytest
 from sqlalchemy import text
 
 from bot import polling, webhook
-from bot.app import App
 from bot.db import engine
 from bot.db.engine import STORAGE_TROUBLE, Database, create_engine
 from bot.services import aftermath, delivery, worker
 from bot.services import fleet as front_ends
-from bot.services.sender import Limits
-from bot.settings import Settings
 from sandbox.client import FRIEND_ID, MessageView
 from sandbox.song import write_audio
 from sandbox.testing import RunningSandbox, running_sandbox
+from tests.bot.conftest import running_app
 from tests.deploy.conftest import Service
 from tests.fakes import FakePool
 
 PATIENT_S = 90.0
 TROUBLE = {"en": "trouble with my storage", "ru": "неполадки с хранилищем"}
 SECRET = "a-secret-of-the-tests"
-NO_LIMITS = Limits(all_per_s=1000, chat_per_s=1000, chat_burst=1000, group_per_s=1000, group_burst=1000)
 ANSWER_WITHIN_S = 1.0
 Deed = Callable[[Service], None]
 ABSENCES: dict[str, tuple[Deed, Deed]] = {
@@ -138,30 +135,6 @@ def pool(tone: Path) -> FakePool:
     return FakePool(tone.read_bytes(), b"")
 
 
-@asynccontextmanager
-async def bot(
-    sandbox: RunningSandbox, url: str, pool: FakePool, folder: Path, **options: object
-) -> AsyncIterator[App]:
-    settings = Settings.model_validate(
-        {
-            "bot_token": sandbox.token,
-            "telegram_api_base": sandbox.url,
-            "database_url": url,
-            "data_dir": folder,
-            "grace_s": 5.0,
-            **options,
-        }
-    )
-    stop = asyncio.Event()
-    async with App.opened(settings, pool, NO_LIMITS) as app, asyncio.TaskGroup() as tasks:
-        tasks.create_task(app.run(stop))
-        await sandbox.wait_for_polling()
-        try:
-            yield app
-        finally:
-            stop.set()
-
-
 async def eventually(claim: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENT_S):
         while not claim():  # noqa: ASYNC110  # nothing rings for a log line
@@ -207,7 +180,9 @@ async def test_a_bot_whose_storage_is_away_can_be_stopped(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     try:
-        async with bot(sandbox, postgres_url, pool, tmp_path, **listening(way, unused_tcp_port)):
+        async with running_app(
+            sandbox, postgres_url, pool, data_dir=tmp_path, **listening(way, unused_tcp_port)
+        ):
             await asyncio.to_thread(postgres_server.crash)
             await sandbox.send_audio(tone)
             await eventually(lambda: "waiting for it" in caplog.text)
@@ -233,7 +208,9 @@ async def test_postgresql_that_goes_away_delays_answers_and_loses_none(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await sandbox.set_language("ru")
-    async with bot(sandbox, postgres_url, pool, tmp_path, **listening(way, unused_tcp_port)) as running:
+    async with running_app(
+        sandbox, postgres_url, pool, data_dir=tmp_path, **listening(way, unused_tcp_port)
+    ) as running:
         assert running.database._limit_s == engine.ANSWER_WITHIN_S
         running.database._limit_s = ANSWER_WITHIN_S
         pool.gate.clear()
