@@ -234,7 +234,7 @@ def _start_worker(
     except Exception as exc:  # noqa: BLE001 - carried to the starter of the pool by the probe
         _start_error = exc
     # Set after the warm-up, whose mappings are the same for every job; the limit is for what a job adds.
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_limit_bytes, memory_limit_bytes))
+    _limit(resource.RLIMIT_DATA, memory_limit_bytes)
     _limit(resource.RLIMIT_FSIZE, FILE_LIMIT_BYTES)  # Python ignores SIGXFSZ: the write fails with EFBIG
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES_LIMIT)
     _limit(resource.RLIMIT_CORE, 0)  # what is in memory is a listener's; and a disk fills quickly

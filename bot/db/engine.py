@@ -27,9 +27,8 @@ PASSING_SQLSTATES = ("08", "53", "57", "58")
 # A PostgreSQL host may vanish without a word. Longer than SQLite waits for a lock would outlast a handler.
 ANSWER_WITHIN_S = 15.0
 LOOK_AGAIN_S = (1.0, 2.0, 5.0, 10.0)
-STORAGE_TRIES = (
-    3  # of one thing, each with a storage that works again: after them it is the thing's own fault
-)
+# Of one thing, each with a storage that works again: after them it is the thing's own fault.
+STORAGE_TRIES = 3
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +37,9 @@ def create_engine(url: str, *, foreign_keys: bool = True) -> AsyncEngine:
     """An async engine for SQLite or PostgreSQL; a SQLite file's folder is made."""
     if url.startswith("sqlite"):
         engine = create_async_engine(url, pool_size=SQLITE_CONNECTIONS, max_overflow=0)
-    else:
-        engine = create_async_engine(url, pool_pre_ping=True)
-    if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, foreign_keys)
     else:
+        engine = create_async_engine(url, pool_pre_ping=True)
         event.listen(engine.sync_engine, "handle_error", _name_trouble)
     return engine
 

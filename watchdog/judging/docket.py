@@ -108,10 +108,11 @@ class Docket:
 
     def correct(self, watched: Watched, told: Fact, better: Fact, kind: Kind) -> None:
         """Put what is known by now in the place of a fact that was told already; a restart loop stays one."""
-        current = self.incidents[watched.incident_id or 0]
-        facts = tuple(better if fact == told else fact for fact in current.facts)
-        kind = current.kind if current.kind is Kind.RESTART_LOOP else kind
-        self._update(replace(current, kind=kind, facts=facts), None)
+        current = self.incident_of(watched)
+        if current is not None:
+            facts = tuple(better if fact == told else fact for fact in current.facts)
+            kind = current.kind if current.kind is Kind.RESTART_LOOP else kind
+            self._update(replace(current, kind=kind, facts=facts), None)
 
     def close(self, watched: Watched, outcome: Outcome, at: float, back_at: float | None = None) -> Watched:
         """Close the container's open incident, if it has one."""

@@ -10,7 +10,7 @@ from watchdog.domain import Gap, Health, Inspection, Snapshot
 from watchdog.incidents import Fact, Kind, Outcome, Standing
 from watchdog.judging.clock import RESTARTING_POLICIES
 from watchdog.judging.docket import Docket
-from watchdog.judging.events import begin_run, end_run, note_health, pause, unpause
+from watchdog.judging.events import KILLED, begin_run, end_run, note_health, pause, unpause
 from watchdog.state import Death, Phase, Watched
 
 SAME_RUN_S = 0.001
@@ -181,7 +181,7 @@ def _unseen_death(docket: Docket, seen: Inspection, at: float) -> Death:
     was_left_down = seen.status == "exited" and seen.restart_policy in RESTARTING_POLICIES
     is_planned = (was_left_down and not _is_engine_return(docket)) or seen.exit_code == TERMINATED
     # The flag may stem from a child, or from this very death: with 137 it is at least the likeliest cause.
-    is_oom = seen.oom_flag and seen.exit_code == 137
+    is_oom = seen.oom_flag and seen.exit_code == KILLED
     return Death(at, seen.exit_code, is_planned, is_oom, is_unseen=True)
 
 
