@@ -8,15 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bot import polling
 from bot.app import App
+from bot.db import engine
 from bot.db.engine import Database, create_engine
 from bot.db.migrate import migrate
+from bot.services import aftermath, delivery, worker
 from bot.services.sender import Limits
 from bot.settings import Settings
 from sandbox.song import write_audio
 from sandbox.testing import RunningSandbox, running_sandbox
 from tests.fakes import FakePool
 
+PATIENT_S = 90.0
 NO_LIMITS = Limits(all_per_s=1000, chat_per_s=1000, chat_burst=1000, group_per_s=1000, group_burst=1000)
 
 
@@ -54,6 +58,22 @@ async def sandbox() -> AsyncIterator[RunningSandbox]:
 @pytest.fixture
 def pool(clips: dict[str, Path]) -> FakePool:
     return FakePool(clips["ogg"].read_bytes(), clips["mp3"].read_bytes())
+
+
+def shorten_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pauses between two tries, where a test waits for storage or Telegram to come back."""
+    monkeypatch.setattr(aftermath, "BACKOFF_S", 0.02)
+    monkeypatch.setattr(worker, "STORAGE_PAUSE_S", 0.02)
+    monkeypatch.setattr(worker, "LIMBO_EVERY_S", 0.1)
+    monkeypatch.setattr(delivery, "SETTLE_S", 0.05)
+    monkeypatch.setattr(engine, "LOOK_AGAIN_S", (0.05,))
+    monkeypatch.setattr(polling, "RETRY_S", (0.05,))
+
+
+async def eventually(claim: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENT_S):
+        while not claim():  # noqa: ASYNC110  # nothing rings for a log line
+            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

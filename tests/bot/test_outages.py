@@ -2,7 +2,6 @@
 track is lost, and nobody meets silence.
 """
 
-import asyncio
 import logging
 import os
 import shutil
@@ -15,19 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from bot import polling
 from bot.db import engine, jobs, people
 from bot.db.engine import Database
 from bot.db.models import utc_now
 from bot.domain import Job, JobKind, JobRequest, JobState, Lane
-from bot.services import aftermath, delivery, sender, status, worker
+from bot.services import aftermath, sender, status
 from bot.services.jobs import is_wanted_again
 from sandbox.client import FRIEND_ID, LISTENER_ID, MessageView
 from sandbox.testing import RunningSandbox, running_sandbox
-from tests.bot.conftest import StartApp, running_app
+from tests.bot.conftest import PATIENT_S, StartApp, eventually, running_app, shorten_delays
 from tests.fakes import FakePool
 
-PATIENT_S = 90.0
 TROUBLE = "trouble with my storage"
 DISK_BYTES = 3 << 20
 Trouble = Callable[[Path], AbstractAsyncContextManager[None]]
@@ -36,13 +33,8 @@ Trouble = Callable[[Path], AbstractAsyncContextManager[None]]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real delays, shortened."""
-    monkeypatch.setattr(aftermath, "BACKOFF_S", 0.02)
-    monkeypatch.setattr(worker, "STORAGE_PAUSE_S", 0.02)
-    monkeypatch.setattr(worker, "LIMBO_EVERY_S", 0.1)
-    monkeypatch.setattr(delivery, "SETTLE_S", 0.05)
-    monkeypatch.setattr(engine, "LOOK_AGAIN_S", (0.05,))
+    shorten_delays(monkeypatch)
     monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 100)
-    monkeypatch.setattr(polling, "RETRY_S", (0.05,))
 
 
 @pytest.fixture
@@ -108,12 +100,6 @@ async def told(sandbox: RunningSandbox, track: MessageView) -> list[str]:
     """What was said in reply to a track: kinds of media, and texts."""
     found = await sandbox.messages(track.chat_id, from_bot=True, with_deleted=True)
     return [m.text if m.kind == "text" else m.kind for m in found if m.reply_to == track.message_id]
-
-
-async def eventually(claim: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENT_S):
-        while not claim():  # noqa: ASYNC110  # nothing rings for a log line
-            await asyncio.sleep(0.02)
 
 
 async def survives(

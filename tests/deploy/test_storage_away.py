@@ -12,16 +12,14 @@ from sqlalchemy import text
 from bot import polling, webhook
 from bot.db import engine
 from bot.db.engine import STORAGE_TROUBLE, Database, create_engine
-from bot.services import aftermath, delivery, worker
 from bot.services import fleet as front_ends
 from sandbox.client import FRIEND_ID, MessageView
 from sandbox.song import write_audio
 from sandbox.testing import RunningSandbox, running_sandbox
-from tests.bot.conftest import running_app
+from tests.bot.conftest import PATIENT_S, eventually, running_app, shorten_delays
 from tests.deploy.conftest import Service
 from tests.fakes import FakePool
 
-PATIENT_S = 90.0
 TROUBLE = {"en": "trouble with my storage", "ru": "неполадки с хранилищем"}
 SECRET = "a-secret-of-the-tests"
 ANSWER_WITHIN_S = 1.0
@@ -36,12 +34,7 @@ ABSENCES: dict[str, tuple[Deed, Deed]] = {
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real delays, shortened."""
-    monkeypatch.setattr(aftermath, "BACKOFF_S", 0.02)
-    monkeypatch.setattr(worker, "STORAGE_PAUSE_S", 0.02)
-    monkeypatch.setattr(worker, "LIMBO_EVERY_S", 0.1)
-    monkeypatch.setattr(delivery, "SETTLE_S", 0.05)
-    monkeypatch.setattr(engine, "LOOK_AGAIN_S", (0.05,))
-    monkeypatch.setattr(polling, "RETRY_S", (0.05,))
+    shorten_delays(monkeypatch)
     monkeypatch.setattr(front_ends, "BEAT_S", 0.1)
     for room in (polling, webhook):
         monkeypatch.setattr(room, "PATIENCE_S", 5 * ANSWER_WITHIN_S)
@@ -133,12 +126,6 @@ async def sandbox() -> AsyncIterator[RunningSandbox]:
 @pytest.fixture
 def pool(tone: Path) -> FakePool:
     return FakePool(tone.read_bytes(), b"")
-
-
-async def eventually(claim: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENT_S):
-        while not claim():  # noqa: ASYNC110  # nothing rings for a log line
-            await asyncio.sleep(0.02)
 
 
 async def told(sandbox: RunningSandbox, track: MessageView) -> list[str]:
